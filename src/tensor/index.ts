@@ -1,0 +1,13 @@
+/** Symbolic tensors: named axes that the compiler checks, one definition per operator, lowering to ONNX. */
+export { canonical } from './axes.ts';
+export { Dim, type Size } from './dim.ts';
+export { type Graph, type GraphInput, lower, type Output } from './graph.ts';
+export type { LoweringOptions, WeightStorage } from './lowering.ts';
+export * from './ops/attention.ts';
+export * from './ops/dot.ts';
+export * from './ops/elementwise.ts';
+export * from './ops/reduce.ts';
+export * from './ops/select.ts';
+export * from './ops/shape.ts';
+export * from './ops/source.ts';
+export { type DType, describe, type Literal, sizes, type Tensor, type Within } from './tensor.ts';

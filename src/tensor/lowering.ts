@@ -1,0 +1,232 @@
+import { ShapeError } from '../error.ts';
+import { canonical } from './axes.ts';
+import { Dim, type Size } from './dim.ts';
+import type { ElementType, OnnxAttribute, OnnxInitializer, OnnxNode, OnnxValue } from './onnx.ts';
+import type { Node } from './tensor.ts';
+
+/** Physical order of a lowered value, slowest first; null is a dimension of size one that stands for no axis. */
+export type Layout = readonly (string | null)[];
+
+/** A value of the ONNX graph with its physical order. */
+export interface Placed {
+  readonly name: string;
+  readonly layout: Layout;
+}
+
+/** Where a weight's bytes lie, for weights that become initialisers read in place. */
+export interface WeightStorage {
+  readonly type: ElementType;
+  readonly location: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface LoweringOptions {
+  /**
+   * How weights enter. `inputs`: each is fed at every run, in place and without a copy, so programs of equal structure share one session.
+   * A function: where the bytes of a weight lie in an external data file.
+   */
+  readonly weights: 'inputs' | ((name: string) => WeightStorage);
+}
+
+const describeAxes = (axes: ReadonlyMap<string, Dim>) =>
+  `{ ${[...axes].map(([axis, dim]) => `${axis}: ${dim}`).join(', ')} }`;
+
+const same = (a: Layout, b: Layout) => a.length === b.length && a.every((axis, i) => axis === b[i]);
+
+/** One program under construction: emits ONNX nodes, shares equal ones, and moves values between physical orders. */
+export class Lowering {
+  readonly nodes: OnnxNode[] = [];
+  readonly initializers: OnnxInitializer[] = [];
+  readonly inputs: OnnxValue[] = [];
+  /** Names of the weights in the order in which they are fed, with the graph input of each. */
+  readonly fedWeights: { input: string; weight: string; shape: readonly number[] }[] = [];
+  private readonly placed = new Map<Node, Placed>();
+  private readonly declared = new Map<string, string>();
+  private readonly shared = new Map<string, string[]>();
+  private readonly sizeSources = new Map<string, () => string>();
+  private counter = 0;
+
+  constructor(readonly options: LoweringOptions) {}
+
+  /** Lowers a node and all that it needs, once. Iterative: graphs are deeper than the call stack. */
+  lower(root: Node): Placed {
+    const stack = [root];
+    while (stack.length > 0) {
+      const node = stack[stack.length - 1]!;
+      if (this.placed.has(node)) {
+        stack.pop();
+        continue;
+      }
+      const missing = node.inputs.filter((input) => !this.placed.has(input));
+      if (missing.length > 0) {
+        for (const input of missing.sort((a, b) => b.serial - a.serial)) stack.push(input);
+        continue;
+      }
+      stack.pop();
+      this.placed.set(node, node.operator.lower(node, this));
+    }
+    return this.get(root);
+  }
+
+  /** The place of an input that has been lowered already. */
+  get(node: Node): Placed {
+    const place = this.placed.get(node);
+    if (!place) throw new ShapeError(`lowering: ${node} was used before it was lowered`);
+    return place;
+  }
+
+  /** Emits one ONNX node, or finds the equal one emitted before. Returns the names of its outputs. */
+  emit(
+    type: string,
+    inputs: readonly string[],
+    attributes: Record<string, OnnxAttribute> = {},
+    outputs = 1,
+    domain = '',
+  ) {
+    return this.once(JSON.stringify([type, domain, inputs, attributes]), () => {
+      const names = Array.from({ length: outputs }, () => this.fresh());
+      this.nodes.push({ type, domain, inputs, outputs: names, attributes });
+      return names;
+    });
+  }
+
+  /** Emits a node with one output. */
+  value(type: string, inputs: readonly string[], attributes: Record<string, OnnxAttribute> = {}, domain = ''): string {
+    return this.emit(type, inputs, attributes, 1, domain)[0]!;
+  }
+
+  /** A constant int64 vector. */
+  integers(values: readonly number[]): string {
+    return this.constant('int64', [values.length], new BigInt64Array(values.map(BigInt)));
+  }
+
+  constant(type: ElementType, shape: readonly number[], data: ArrayBufferView): string {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const key = bytes.length <= 256 ? `constant ${type} ${shape} ${bytes}` : undefined;
+    const add = () => {
+      const name = this.fresh();
+      this.initializers.push({ name, type, shape, data: bytes.slice() });
+      return [name];
+    };
+    return (key === undefined ? add() : this.once(key, add))[0]!;
+  }
+
+  input(name: string, type: ElementType, axes: ReadonlyMap<string, Dim>): Placed {
+    const layout = [...axes.keys()];
+    this.agree('input', name, `${type} ${describeAxes(axes)}`);
+    this.once(`input ${name}`, () => {
+      this.inputs.push({ name, type, shape: layout.map((axis) => axes.get(axis)!.constant ?? String(axes.get(axis))) });
+      layout.forEach((axis, i) => {
+        const { names } = axes.get(axis)!;
+        if (names.length !== 1 || !axes.get(axis)!.equals(names[0]!)) return;
+        const source = () =>
+          this.value('Slice', [this.value('Shape', [name]), this.integers([i]), this.integers([i + 1])]);
+        if (!this.sizeSources.has(names[0]!)) this.sizeSources.set(names[0]!, source);
+      });
+      return [name];
+    });
+    return { name, layout };
+  }
+
+  weight(weight: string, axes: ReadonlyMap<string, Dim>): Placed {
+    const layout = [...axes.keys()];
+    const shape = layout.map((axis) => axes.get(axis)!.evaluate({}));
+    this.agree('weight', weight, `[${shape.join(', ')}]`);
+    const [name] = this.once(`weight ${weight}`, () => {
+      if (this.options.weights === 'inputs') {
+        const input = `%w${this.fedWeights.length}`;
+        this.fedWeights.push({ input, weight, shape });
+        this.inputs.push({ name: input, type: 'float32', shape });
+        return [input];
+      }
+      const { type, ...data } = this.options.weights(weight);
+      const initializer = `%weight ${weight}`;
+      this.initializers.push({ name: initializer, type, shape, data });
+      return [type === 'float32' ? initializer : this.value('Cast', [initializer], { to: 1 })];
+    });
+    return { name: name!, layout };
+  }
+
+  /** A size as an int64 vector of length one. */
+  size(size: Size): string {
+    const dim = Dim.of(size);
+    if (dim.constant !== undefined) return this.integers([dim.constant]);
+    const terms = dim.products.map(([coefficient, names]) => {
+      const factors = names.map((name) => {
+        const source = this.sizeSources.get(name);
+        if (!source)
+          throw new ShapeError(`lowering: size ${dim} needs dimension ${name}, which no input of the program has`);
+        return source();
+      });
+      if (coefficient !== 1 || factors.length === 0) factors.push(this.integers([coefficient]));
+      return factors.reduce((a, b) => this.value('Mul', [a, b]));
+    });
+    return terms.reduce((a, b) => this.value('Add', [a, b]));
+  }
+
+  /** An int64 vector of sizes. */
+  shape(dims: readonly Dim[]): string {
+    const constants = dims.map((dim) => dim.constant);
+    if (constants.every((size) => size !== undefined)) return this.integers(constants as number[]);
+    return this.value(
+      'Concat',
+      dims.map((dim) => this.size(dim)),
+      { axis: 0 },
+    );
+  }
+
+  /** Reshapes without moving data; dynamic sizes are copied or inferred where ONNX allows it. */
+  reshape(name: string, from: readonly Dim[], to: readonly Dim[]): string {
+    if (from.length === to.length && from.every((dim, i) => dim.equals(to[i]!))) return name;
+    // In a Reshape 0 means "as before", so sizes of zero need the whole shape and the attribute that allows them.
+    if (to.some((dim) => dim.constant === 0)) return this.value('Reshape', [name, this.shape(to)], { allowzero: 1 });
+    const dynamic = to.filter((dim, i) => dim.constant === undefined && !from[i]?.equals(dim));
+    if (dynamic.length > 1) return this.value('Reshape', [name, this.shape(to)]);
+    const target = to.map((dim, i) => dim.constant ?? (from[i]?.equals(dim) ? 0 : -1));
+    return this.value('Reshape', [name, this.integers(target)]);
+  }
+
+  /** The value in exactly this physical order. Axes of the layout that the value lacks become dimensions of size one. */
+  arrange(place: Placed, layout: Layout): string {
+    const target = layout.map((axis) => (axis !== null && place.layout.includes(axis) ? axis : null));
+    if (same(place.layout, target)) return place.name;
+    const axes = place.layout.filter((axis) => axis !== null);
+    const wanted = target.filter((axis) => axis !== null);
+    if (wanted.length !== axes.length)
+      throw new ShapeError(`lowering: cannot lay out [${place.layout}] as [${layout}]: an axis would be lost`);
+    let { name } = place;
+    const nulls = place.layout.flatMap((axis, i) => (axis === null ? [i] : []));
+    if (nulls.length > 0) name = this.value('Squeeze', [name, this.integers(nulls)]);
+    if (!same(axes, wanted)) name = this.value('Transpose', [name], { perm: wanted.map((axis) => axes.indexOf(axis)) });
+    const gaps = target.flatMap((axis, i) => (axis === null ? [i] : []));
+    return gaps.length > 0 ? this.value('Unsqueeze', [name, this.integers(gaps)]) : name;
+  }
+
+  /** One layout for operands of an element-wise operator: the largest operand's own, if it has all axes. */
+  common(nodes: readonly Node[]): Layout {
+    const axes = new Set(nodes.flatMap((node) => [...node.axes.keys()]));
+    const widest = nodes.find((node) => node.axes.size === axes.size);
+    return widest ? this.get(widest).layout : canonical(axes);
+  }
+
+  /** One name is one thing: throws when it was used with another shape before. */
+  private agree(kind: string, name: string, as: string): void {
+    const known = this.declared.get(`${kind} ${name}`) ?? as;
+    if (known !== as) throw new ShapeError(`${kind} ${name}: used as ${known} and as ${as} in one program`);
+    this.declared.set(`${kind} ${name}`, as);
+  }
+
+  private once(key: string, make: () => string[]): string[] {
+    const known = this.shared.get(key);
+    if (known) return known;
+    const names = make();
+    this.shared.set(key, names);
+    return names;
+  }
+
+  private fresh(): string {
+    // No name of an input can start like this.
+    return `%${this.counter++}`;
+  }
+}
