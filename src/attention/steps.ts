@@ -1,0 +1,32 @@
+import type { Tensor } from '../tensor/index.ts';
+import type { Places } from './places.ts';
+
+export type Queries = Tensor<'B' | 'T' | 'G' | 'R' | 'D'>;
+export type Keys = Tensor<'B' | 'S' | 'G' | 'D'>;
+export type Values = Tensor<'B' | 'S' | 'G' | 'D'>;
+export type Scores = Tensor<'B' | 'G' | 'R' | 'T' | 'S'>;
+export type Stream = Tensor<'B' | 'T' | 'M'>;
+
+/** Attention weights, and what they leave to a learned sink: rows + sink = 1. */
+export interface Normalised {
+  readonly pattern: Scores;
+  readonly sink?: Tensor<'B' | 'G' | 'R' | 'T'>;
+}
+
+/**
+ * Attention as five replaceable steps: scores → mask → normaliser → mix → output. A mechanism replaces the steps it changes
+ * (`{ ...softmaxSteps(options), normalise: learnedSink(logits) }`).
+ */
+export interface AttentionSteps {
+  /** Scaled scores of queries and keys, after RoPE and head norms. */
+  scores(q: Queries, k: Keys): Scores;
+  /** Masks and biases: −∞ where a query must not look. */
+  mask(scores: Scores, places: Places): Scores;
+  normalise(scores: Scores): Normalised;
+  /** Values gathered by the weights, per head. */
+  mix(pattern: Scores, v: Values): Queries;
+  /** Gate, norm and projection back to the residual stream. */
+  output(z: Queries): Stream;
+  /** The first four steps in one operator, where the mechanism permits: used when nothing inside is watched. */
+  readonly fused?: (q: Queries, k: Keys, v: Values, places: Places) => Queries;
+}

@@ -1,0 +1,57 @@
+import type { Places } from '../attention/places.ts';
+import type { Keys, Stream, Values } from '../attention/steps.ts';
+import type { Tensor, Within } from '../tensor/index.ts';
+import type { BlockTap } from './hooks.ts';
+
+export interface KeysAndValues {
+  /** After RoPE and head norms. */
+  readonly k: Keys;
+  readonly v: Values;
+}
+
+/** What attention is given, and what it gives back to the block. */
+export interface AttentionLayer {
+  /** x is the normalised stream along the keys. */
+  keysAndValues(x: Tensor<'B' | 'S' | 'M'>, places: Places, hook: BlockTap): KeysAndValues;
+  /** x is the normalised stream along the queries. */
+  attend(x: Stream, kv: KeysAndValues, places: Places, hook: BlockTap): Stream;
+}
+
+/** One block in three parts, so that keys and values can be made once and queries come in chunks. */
+export interface Block {
+  readonly attention: AttentionLayer;
+  /** From the residual stream to what attention is given. */
+  before(x: Stream, hook: BlockTap): Stream;
+  /** Residuals and feed-forward, from the stream and what attention gave back. */
+  after(x: Stream, attention: Stream, hook: BlockTap): Stream;
+  /** Sliding window in tokens; undefined for full attention. */
+  readonly window?: number;
+  readonly learnedSink: boolean;
+}
+
+/** Sizes of a decoder by axis letter. */
+export interface DecoderSizes {
+  readonly L: number;
+  readonly H: number;
+  readonly G: number;
+  readonly D: number;
+  readonly M: number;
+  readonly V: number;
+  /** Longest text the positions were trained for. */
+  readonly maxPositions: number;
+}
+
+/** A decoder: plain functions over symbolic tensors that ask for weights by their Hugging Face names. */
+export interface Decoder {
+  readonly family: string;
+  readonly sizes: DecoderSizes;
+  embed(ids: Tensor<'B' | 'T'>, positions: Within<'B' | 'T'>): Stream;
+  readonly blocks: readonly Block[];
+  /** Final norm. */
+  norm(x: Stream): Stream;
+  unembed(x: Stream): Tensor<'B' | 'T' | 'V'>;
+  /** Stored tensors that carry no parameters of the forward pass (tables that other software writes beside them). */
+  readonly ignoredTensors?: RegExp;
+  /** Tensors that a file may hold as a second copy of another, because they are tied. */
+  readonly tiedTensors?: readonly string[];
+}

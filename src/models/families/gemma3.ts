@@ -1,0 +1,65 @@
+import { rotary } from '../../attention/rope-frequencies.ts';
+import { softmaxSteps } from '../../attention/softmax.ts';
+import type { Keys, Queries, Stream } from '../../attention/steps.ts';
+import { readRopeByLayerType } from '../../load/rope-config.ts';
+import type { Family } from '../family.ts';
+import { activationNames } from '../parts/activations.ts';
+import { attention } from '../parts/attention.ts';
+import { sandwichBlock } from '../parts/blocks.ts';
+import { ignoreHarmless, readSizes, readWindows } from '../parts/config.ts';
+import { gatedMlp } from '../parts/mlp.ts';
+import { rmsNorm } from '../parts/norms.ts';
+import { projections } from '../parts/projections.ts';
+import { standardDecoder } from '../parts/standard.ts';
+
+/** Gemma 3, 2503.19786: five windowed layers to one full one, each kind with its RoPE base; norms before and after both parts, stored minus one. */
+export const family: Family = {
+  name: 'gemma3',
+  modelTypes: ['gemma3_text'],
+  build(c) {
+    const sizes = readSizes(c);
+    const epsilon = c.number('rms_norm_eps', { default: 1e-6 });
+    const ropes = readRopeByLayerType(c, { ...sizes, theta: 1e6, localTheta: 1e4 });
+    const turns = { full: rotary(ropes.full_attention, sizes.D), window: rotary(ropes.sliding_attention, sizes.D) };
+    const period =
+      c.int('_sliding_window_pattern', { min: 1, default: undefined }) ??
+      c.int('sliding_window_pattern', { min: 1, default: 6 });
+    const window = c.int('sliding_window', { min: 1, default: 4096 });
+    const windows = readWindows(c, sizes.L, (layer) => (layer + 1) % period !== 0, window);
+    const scale = c.number('query_pre_attn_scalar', { min: 1e-6, default: 256 }) ** -0.5;
+    const bias = c.bool('attention_bias', { default: false });
+    const activation = c.oneOf('hidden_activation', activationNames, { default: 'gelu_pytorch_tanh' });
+    const tied = c.bool('tie_word_embeddings', { default: true });
+    c.oneOf('use_bidirectional_attention', [false], { default: false });
+    for (const key of ['attn_logit_softcapping', 'final_logit_softcapping'])
+      if (c.has(key)) throw c.error(key, 'no soft-capping in Gemma 3');
+    ignoreHarmless(c);
+    const norm = { epsilon, offset: 1 };
+    return standardDecoder({
+      family: 'gemma3',
+      sizes,
+      ...norm,
+      tied,
+      embeddingScale: sizes.M ** 0.5,
+      block(layer, at) {
+        const { q, k, v, output } = projections(at, sizes, { inputs: bias, output: bias });
+        const view = windows[layer];
+        const steps = softmaxSteps({ scale, output, ...(view === undefined ? {} : { window: view }) });
+        const headNorms = {
+          q: (x: Queries) => rmsNorm(x, 'D', at('self_attn.q_norm'), norm),
+          k: (x: Keys) => rmsNorm(x, 'D', at('self_attn.k_norm'), norm),
+        };
+        const over = (name: string) => (x: Stream) => rmsNorm(x, 'M', at(name), norm);
+        return sandwichBlock({
+          attention: attention({ q, k, v, headNorms, rotary: view === undefined ? turns.full : turns.window, steps }),
+          ln1: over('input_layernorm'),
+          ln1Post: over('post_attention_layernorm'),
+          ln2: over('pre_feedforward_layernorm'),
+          ln2Post: over('post_feedforward_layernorm'),
+          mlp: gatedMlp(at, sizes, activation),
+          window: view,
+        });
+      },
+    });
+  },
+};

@@ -1,0 +1,252 @@
+import type { Places } from '../attention/places.ts';
+import { InputError } from '../error.ts';
+import type { HostTensor } from '../runtime/backend.ts';
+import { add, type Graph, input, iota, lower, type Output, rename, select, type Tensor } from '../tensor/index.ts';
+import { type Accumulated, accumulate } from './chunk-sums.ts';
+import type { Block } from './decoder.ts';
+import { type BlockHook, type BlockHooks, type HookName, hookOrders } from './hook-names.ts';
+import { createHooks, type Edits } from './hooks.ts';
+import { batchFeeds, type Rectangle } from './input.ts';
+import type { Model } from './model.ts';
+
+/** A value of one block reduced inside the graph. Over query chunks, results with axis T are joined, all others are added up. */
+export interface Reduction<N extends BlockHook = BlockHook> {
+  readonly hook: N;
+  reduce(value: Tensor<BlockHooks[N]>, queries: QueryChunk): Tensor<string>;
+  /** Axes of the result in the order in which it is handed over. */
+  readonly order: readonly string[];
+}
+
+/** Which queries a reduction sees. */
+export interface QueryChunk {
+  /** Index of each query in the text. */
+  readonly index: Tensor<'T'>;
+  /** 1 for real queries and 0 for padding; absent without padding. */
+  readonly real?: Tensor<'B' | 'T'>;
+}
+
+/** Typed as any reduction: a union over hook points is of no use to the engine. */
+export type AnyReduction = { [N in BlockHook]: Reduction<N> }[BlockHook];
+
+export interface LayerwiseOptions {
+  readonly reduce: Readonly<Record<string, AnyReduction>>;
+  readonly edit?: Edits;
+  /** Queries of one run for texts longer than this. Default 256. */
+  readonly chunk?: number;
+  /** Hand over the queries after RoPE as well. Default false. */
+  readonly queries?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What one layer did with one batch. Arrays are valid until the next step of the iteration. */
+export interface LayerOutput {
+  readonly layer: number;
+  readonly batch: number;
+  readonly reduced: Readonly<Record<string, Accumulated>>;
+  /** The residual stream after the block, [B, T, M]. */
+  readonly residual: Float32Array;
+  /** Keys after RoPE and values, [B, S, G, D]. */
+  readonly k: Float32Array;
+  readonly v: Float32Array;
+  /** Queries after RoPE, [B, T, H, D], when asked for. */
+  readonly q?: Float32Array;
+}
+
+const f32 = (shape: readonly number[], data: Float32Array): HostTensor => ({ type: 'float32', shape, data });
+const i64 = (value: number): HostTensor => ({ type: 'int64', shape: [], data: BigInt64Array.of(BigInt(value)) });
+
+/**
+ * Runs texts through the model one layer at a time, all texts through a layer before the next: weights are read once and dropped,
+ * patterns live for one chunk of queries, so memory is bounded by one layer and the residual streams, whatever the model's depth.
+ * Programs of layers of equal structure are compiled once, since weights are fed.
+ */
+export class Layerwise {
+  private readonly graphs = new Map<string, Graph>();
+
+  constructor(
+    private readonly model: Model,
+    private readonly options: LayerwiseOptions,
+  ) {}
+
+  async *run(batches: readonly Rectangle[]): AsyncGenerator<LayerOutput> {
+    const { model } = this;
+    for (const { B, T } of batches)
+      if (B > 1 && T > this.chunk)
+        throw new InputError(
+          `layerwise: texts of more than ${this.chunk} tokens go one by one, got a batch of ${B} × ${T}`,
+        );
+    const streams: Float32Array[] = [];
+    for (const batch of batches) streams.push(await this.embed(batch));
+    model.weights.release();
+    for (let layer = 0; layer < model.decoder.sizes.L; layer++) {
+      this.options.signal?.throwIfAborted();
+      for (const [i, batch] of batches.entries()) {
+        const output = await this.block(layer, i, batch, streams[i]!);
+        streams[i] = output.residual;
+        yield output;
+      }
+      model.weights.release();
+    }
+  }
+
+  private get chunk(): number {
+    return this.options.chunk ?? 256;
+  }
+
+  private async embed(batch: Rectangle): Promise<Float32Array> {
+    const { sizes } = this.model.decoder;
+    const padded = batch.real !== undefined;
+    const graph = this.graph(`embed ${padded}`, () => {
+      const ids = input('ids', { B: 'B', T: 'T' }, 'int64');
+      const hooks = createHooks({ edit: this.options.edit ?? {} });
+      const positions = padded ? input('positions', { B: 'B', T: 'T' }, 'int64') : iota('T', 'T');
+      return {
+        x: { value: hooks.outer('embed.hook_out', this.model.decoder.embed(ids, positions)), order: ['B', 'T', 'M'] },
+      };
+    });
+    const { x } = await this.execute(graph, batchFeeds(batch));
+    if (x!.data.length !== batch.B * batch.T * sizes.M)
+      throw new InputError('layerwise: the embedding has an unexpected size');
+    return x!.data as Float32Array;
+  }
+
+  private async block(layer: number, index: number, batch: Rectangle, x: Float32Array): Promise<LayerOutput> {
+    const { sizes, blocks } = this.model.decoder;
+    const { B, T } = batch;
+    const { M, G, D } = sizes;
+    const block = blocks[layer]!;
+    const padded = batch.real !== undefined;
+    const { real, positions } = batchFeeds(batch);
+    const keyGraph = this.graph(`keys ${layer} ${padded}`, () => this.keys(block, layer, padded));
+    const { k, v } = await this.execute(keyGraph, {
+      x: f32([B, T, M], x),
+      ...(padded ? { positions: positions! } : {}),
+    });
+    const queryGraph = this.graph(`queries ${layer} ${padded}`, () => this.queries(block, layer, padded));
+    const next = new Float32Array(x.length);
+    const turned = this.options.queries ? new Float32Array(B * T * sizes.H * D) : undefined;
+    const sums: Record<string, Accumulated> = {};
+    const step = B > 1 ? T : this.chunk;
+    for (let start = 0; start < T; start += step) {
+      this.options.signal?.throwIfAborted();
+      const end = Math.min(start + step, T);
+      // Only keys that some query of the chunk may see; a batch of several texts comes in one chunk.
+      const first = block.window === undefined || B > 1 ? 0 : Math.max(0, start + 1 - block.window);
+      const part = (all: HostTensor) =>
+        f32(
+          [B, end - first, G, D],
+          (all.data as Float32Array).subarray(first * G * D, B > 1 ? undefined : end * G * D),
+        );
+      const cut = (all: HostTensor, from: number, to: number): HostTensor =>
+        B > 1 ? all : { ...all, shape: [1, to - from], data: all.data.slice(from, to) };
+      const result = await this.execute(queryGraph, {
+        x: f32([B, end - start, M], x.subarray(start * M, B > 1 ? undefined : end * M)),
+        k: part(k!),
+        v: part(v!),
+        first_query: i64(start),
+        first_key: i64(first),
+        ...(padded
+          ? {
+              positions: cut(positions!, start, end),
+              query_real: cut(real!, start, end),
+              key_real: cut(real!, first, end),
+            }
+          : {}),
+      });
+      next.set(result.next!.data as Float32Array, start * M);
+      if (turned) turned.set(result.q!.data as Float32Array, start * sizes.H * D);
+      for (const [name, { order }] of Object.entries(this.options.reduce)) {
+        const value = result[`reduce.${name}`];
+        if (value) sums[name] = accumulate(sums[name], value, order, { B, T, S: T }, { T: start, S: first });
+      }
+    }
+    return {
+      layer,
+      batch: index,
+      reduced: sums,
+      residual: next,
+      k: k!.data as Float32Array,
+      v: v!.data as Float32Array,
+      ...(turned ? { q: turned } : {}),
+    };
+  }
+
+  /** x [B, T, M] → keys after RoPE and values, [B, S, G, D]. */
+  private keys(block: Block, layer: number, padded: boolean): Record<string, Output> {
+    const hook = createHooks({ edit: this.options.edit ?? {} }).block(layer);
+    const x = input('x', { B: 'B', T: 'T', M: this.model.decoder.sizes.M });
+    const positions = padded ? input('positions', { B: 'B', T: 'T' }, 'int64') : iota('T', 'T');
+    const keyPositions = rename(positions as Tensor<'T'>, 'T', 'S');
+    const places: Places = { queries: iota('T', 'T'), keys: iota('S', 'T'), queryPositions: positions, keyPositions };
+    const normed = block.before(hook('hook_in', x), hook);
+    const { k, v } = block.attention.keysAndValues(rename(normed, 'T', 'S'), places, hook);
+    const order = ['B', 'S', 'G', 'D'];
+    return { k: { value: k, order }, v: { value: v, order } };
+  }
+
+  /** A chunk of queries through attention and the rest of the block, with the reductions. */
+  private queries(block: Block, layer: number, padded: boolean): Record<string, Output> {
+    const { M, G, D } = this.model.decoder.sizes;
+    const x = input('x', { B: 'B', T: 'T', M });
+    const kv = { k: input('k', { B: 'B', S: 'S', G, D }), v: input('v', { B: 'B', S: 'S', G, D }) };
+    const queries = add(iota('T', 'T'), input('first_query', {}, 'int64'));
+    const keys = add(iota('S', 'S'), input('first_key', {}, 'int64'));
+    const places: Places = {
+      queries,
+      keys,
+      queryPositions: padded ? input('positions', { B: 'B', T: 'T' }, 'int64') : queries,
+      keyPositions: keys,
+      ...(padded ? { keyIsReal: input('key_real', { B: 'B', S: 'S' }, 'bool') } : {}),
+    };
+    const chunk: QueryChunk = padded
+      ? { index: queries, real: maskToNumber(input('query_real', { B: 'B', T: 'T' }, 'bool')) }
+      : { index: queries };
+    const outputs: Record<string, Output> = {};
+    const wanted = Object.entries(this.options.reduce);
+    const hooks = createHooks({
+      edit: this.options.edit ?? {},
+      reads: (name) =>
+        wanted.some(([, { hook }]) => name === `blocks.${layer}.${hook}`) ||
+        (this.options.queries === true && name.endsWith('.attn.hook_rot_q')),
+      read: (name: HookName, value) => {
+        if (this.options.queries && name.endsWith('.attn.hook_rot_q'))
+          outputs.q = { value, order: ['B', 'T', 'G', 'R', 'D'] };
+        for (const [key, reduction] of wanted)
+          if (name === `blocks.${layer}.${reduction.hook}`)
+            outputs[`reduce.${key}`] = {
+              value: (reduction as unknown as Reduction).reduce(value as never, chunk),
+              order: reduction.order,
+            };
+      },
+    });
+    const hook = hooks.block(layer);
+    const stream = hook('hook_in', x);
+    const attended = block.attention.attend(block.before(stream, hook), kv, places, hook);
+    outputs.next = { value: block.after(stream, attended, hook), order: hookOrders.hook_out };
+    return outputs;
+  }
+
+  private graph(key: string, outputs: () => Record<string, Output>): Graph {
+    let graph = this.graphs.get(key);
+    if (!graph) {
+      graph = lower(outputs(), { weights: 'inputs' });
+      this.graphs.set(key, graph);
+    }
+    return graph;
+  }
+
+  private async execute(graph: Graph, feeds: Record<string, HostTensor>): Promise<Record<string, HostTensor>> {
+    const { runtime, weights, weightShapes } = this.model;
+    const program = await runtime.compile(graph);
+    const all: Record<string, HostTensor> = {};
+    // An input that nothing of this program uses was not made part of it.
+    for (const { name } of graph.inputs) all[name] = feeds[name]!;
+    const data = await Promise.all(graph.weights.map(({ weight }) => weights.get(weight)));
+    graph.weights.forEach(({ input: name, weight }, i) => {
+      all[name] = f32(weightShapes.get(weight)!, data[i]!);
+    });
+    return program.run(all);
+  }
+}
+
+const maskToNumber = (mask: Tensor<'B' | 'T'>): Tensor<'B' | 'T'> => select(mask, 1, 0);

@@ -1,0 +1,29 @@
+import { add, erf, multiply, relu, sigmoid, type Tensor, tanh } from '../../tensor/index.ts';
+
+type Activation = <A extends string>(x: Tensor<A>) => Tensor<A>;
+
+/** x · σ(x). */
+const silu: Activation = (x) => multiply(x, sigmoid(x));
+
+/** x · Φ(x), exact by the error function (1606.08415). */
+const gelu: Activation = (x) => multiply(multiply(x, 0.5), add(erf(multiply(x, Math.SQRT1_2)), 1));
+
+/** GELU by its tanh approximation: x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))). */
+const geluTanh: Activation = (x) => {
+  const cubic = multiply(add(multiply(multiply(x, x), 0.044715), 1), x);
+  return multiply(multiply(x, 0.5), add(tanh(multiply(cubic, Math.sqrt(2 / Math.PI))), 1));
+};
+
+/** Activations under the names that configurations use. */
+export const activations = {
+  silu,
+  swish: silu,
+  gelu,
+  gelu_new: geluTanh,
+  gelu_pytorch_tanh: geluTanh,
+  gelu_fast: geluTanh,
+  relu,
+} as const satisfies Record<string, Activation>;
+
+export type ActivationName = keyof typeof activations;
+export const activationNames = Object.keys(activations) as ActivationName[];

@@ -1,0 +1,38 @@
+import type { Block, Decoder, DecoderSizes } from '../decoder.ts';
+import { rmsNorm } from './norms.ts';
+import { vocabulary } from './vocabulary.ts';
+
+export interface StandardOptions {
+  readonly family: string;
+  readonly sizes: DecoderSizes;
+  /** RMSNorm: ε, and what is added to the stored weight. */
+  readonly epsilon: number;
+  readonly offset?: number;
+  readonly tied: boolean;
+  /** Factor on the embeddings. Default 1. */
+  readonly embeddingScale?: number;
+  /** Block i; `at` gives the full name of a weight of its layer. */
+  readonly block: (layer: number, at: (name: string) => string) => Block;
+}
+
+/** `model.embed_tokens`, `model.layers.{i}`, `model.norm`, `lm_head`: the outline of Llama and most families after it. */
+export function standardDecoder({
+  family,
+  sizes,
+  epsilon,
+  offset = 0,
+  tied,
+  embeddingScale = 1,
+  block,
+}: StandardOptions): Decoder {
+  const embedding = 'model.embed_tokens';
+  return {
+    family,
+    sizes,
+    ...vocabulary({ V: sizes.V, M: sizes.M, embedding, output: tied ? embedding : 'lm_head', scale: embeddingScale }),
+    blocks: Array.from({ length: sizes.L }, (_, i) => block(i, (name) => `model.layers.${i}.${name}`)),
+    norm: (x) => rmsNorm(x, 'M', 'model.norm', { epsilon, offset }),
+    ignoredTensors: /\.rotary_emb\.inv_freq$/,
+    ...(tied ? { tiedTensors: ['lm_head.weight'] } : {}),
+  };
+}

@@ -1,0 +1,88 @@
+import { InputError } from '../error.ts';
+import type { HostTensor } from '../runtime/backend.ts';
+import { lower, merge, type Output, sizes, type Tensor } from '../tensor/index.ts';
+import { hidden, logits } from './forward.ts';
+import {
+  type BlockHook,
+  canonicalHook,
+  type HookName,
+  type HookPattern,
+  hookOrders,
+  matches,
+  type OuterHook,
+} from './hook-names.ts';
+import { createHooks, type Edits } from './hooks.ts';
+import { batchFeeds, batchInputs, rectangle, type TokenBatch } from './input.ts';
+import type { Model } from './model.ts';
+
+export interface RunOptions {
+  /** Hook points to read, by name or pattern. Default none. */
+  readonly capture?: readonly HookPattern[];
+  /** Hook points to change while the model runs. Default none. */
+  readonly edit?: Edits;
+  /** Compute logits [B, T, V]. Default true; without them the output table is not touched. */
+  readonly logits?: boolean;
+}
+
+export interface RunResult {
+  /** [B, T, V] */
+  readonly logits?: HostTensor;
+  /** By canonical name, in the order in which they fire; axes as documented in `hookOrders` (query heads as H). */
+  readonly captured: ReadonlyMap<HookName, HostTensor>;
+}
+
+/** The canonical name of every hook point that a list of names and patterns means. Throws an InputError for one that means none. */
+export function expandHooks(model: Model, patterns: readonly string[]): HookName[] {
+  const wanted = patterns.map((pattern) => {
+    const name = canonicalHook(pattern);
+    if (name === undefined || !model.hookNames.some((candidate) => matches(name, candidate)))
+      throw new InputError(
+        `hook "${pattern}": ${model.decoder.family} has no such hook point; \`sinklab info\` lists those it has`,
+      );
+    return name;
+  });
+  return model.hookNames.filter((name) => wanted.some((pattern) => matches(pattern, name)));
+}
+
+/** The documented physical order of a hook point. */
+export function hookOrder(name: HookName): readonly string[] {
+  return hookOrders[name.replace(/^blocks\.\d+\./, '') as BlockHook | OuterHook];
+}
+
+/** A captured value as it leaves a program: query heads G and R as one axis H. */
+export function captureOutput(name: HookName, value: Tensor<string>): Output {
+  const axes = sizes(value);
+  return {
+    value: axes.has('G') && axes.has('R') ? merge(value as unknown as Tensor<'G' | 'R'>, ['G', 'R'], 'H') : value,
+    order: hookOrder(name),
+  };
+}
+
+/**
+ * Runs the model on a batch: logits, and any hook point read or edited. Reading or editing inside attention takes the watched
+ * lowering; otherwise attention is one fused operator where the family permits it.
+ */
+export async function run(model: Model, batch: TokenBatch, options: RunOptions = {}): Promise<RunResult> {
+  const names = new Set(expandHooks(model, options.capture ?? []));
+  const edit = options.edit ?? {};
+  expandHooks(model, Object.keys(edit));
+  const fed = rectangle(batch, model.decoder.sizes);
+  const { ids, places } = batchInputs(fed.real !== undefined);
+  const outputs: Record<string, Output> = {};
+  const read = (name: HookName, value: Tensor<string>) => {
+    outputs[name] = captureOutput(name, value);
+  };
+  const hooks = createHooks({ edit, read, reads: (name) => names.has(name) });
+  const last =
+    options.logits === false ? hidden(model.decoder, ids, places, hooks) : logits(model.decoder, ids, places, hooks);
+  if (options.logits !== false) outputs.logits = { value: last, order: ['B', 'T', 'V'] };
+  else if (names.size === 0) outputs.hidden = { value: last, order: ['B', 'T', 'M'] };
+  const graph = lower(outputs, { weights: 'inputs' });
+  const program = await model.runtime.compile(graph);
+  const feeds: Record<string, HostTensor> = batchFeeds(fed);
+  for (const { input, weight } of graph.weights)
+    feeds[input] = { type: 'float32', shape: model.weightShapes.get(weight)!, data: await model.weights.get(weight) };
+  const { logits: values, hidden: _, ...rest } = await program.run(feeds);
+  const captured = new Map([...names].map((name) => [name, rest[name]!] as const));
+  return values ? { logits: values, captured } : { captured };
+}
