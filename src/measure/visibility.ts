@@ -1,0 +1,63 @@
+import { InputError } from '../error.ts';
+
+/**
+ * Which keys a query may see, for one text. Query i sees key k when both are real (not padding), i − k < window, and k ≤ i or k lies
+ * in the prefix (the mask of prefix language models: causal, or key index below the prefix length; 2410.10781, section 6).
+ */
+export interface Visibility {
+  /** Positions of the text, left padding included, right padding not. At least 1. */
+  readonly T: number;
+  /** A query sees itself and window − 1 keys before it; null (default) for full attention. */
+  readonly window?: number | null;
+  /** First real position; those before it are padding, seen by none and seeing nothing. Default 0. */
+  readonly first?: number;
+  /** Number of keys, counted from `first`, that earlier queries see too. Default 0: causal. */
+  readonly prefix?: number;
+}
+
+/** Positions from…to − 1. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+export function checkVisibility(visibility: Visibility): Required<Visibility> {
+  const { T, window = null, first = 0, prefix = 0 } = visibility;
+  const fail = (what: string, expected: string, came: unknown): never => {
+    throw new InputError(`visibility: ${what} must be ${expected}, got ${String(came)}`);
+  };
+  if (!Number.isSafeInteger(T) || T < 1) fail('T', 'a whole number of at least 1', T);
+  if (window !== null && (!Number.isSafeInteger(window) || window < 1)) {
+    fail('window', 'null or a whole number of at least 1', window);
+  }
+  if (!Number.isSafeInteger(first) || first < 0 || first >= T) fail('first', `a position in 0…${T - 1}`, first);
+  if (!Number.isSafeInteger(prefix) || prefix < 0) fail('prefix', 'a whole number of at least 0', prefix);
+  return { T, window, first, prefix };
+}
+
+/** The keys that query i sees; always one unbroken range, empty for padding. */
+export function keysSeenBy(visibility: Visibility, i: number): Range {
+  const { T, window, first, prefix } = checkVisibility(visibility);
+  if (i < first || i >= T) return { from: first, to: first };
+  return {
+    from: window === null ? first : Math.max(first, i - window + 1),
+    to: Math.min(T, Math.max(i + 1, first + prefix)),
+  };
+}
+
+/** The queries that see key k; always one unbroken range, empty for padding. */
+export function queriesThatSee(visibility: Visibility, k: number): Range {
+  const { T, window, first, prefix } = checkVisibility(visibility);
+  if (k < first || k >= T) return { from: first, to: first };
+  return {
+    from: k < first + prefix ? first : k,
+    to: window === null ? T : Math.min(T, k + window),
+  };
+}
+
+/** As `queriesThatSee`, without the first real query (row 0 of an unpadded text), whose attention to itself is 1 whatever the model. */
+export function laterQueriesThatSee(visibility: Visibility, k: number): Range {
+  const { from, to } = queriesThatSee(visibility, k);
+  const first = visibility.first ?? 0;
+  return { from: from === first && to > first ? from + 1 : from, to };
+}

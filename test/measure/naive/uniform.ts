@@ -1,0 +1,46 @@
+/** The definition in loops: who sees whom, the uniform pattern, then means over columns. */
+export function naiveVisible(T: number, window: number | null, first: number, prefix: number): boolean[][] {
+  const visible: boolean[][] = [];
+  for (let i = 0; i < T; i++) {
+    const row: boolean[] = [];
+    for (let k = 0; k < T; k++) {
+      const real = i >= first && k >= first;
+      const near = window === null || i - k < window;
+      const allowed = k <= i || k < first + prefix;
+      row.push(real && near && allowed);
+    }
+    visible.push(row);
+  }
+  return visible;
+}
+
+export function naiveUniform(T: number, window: number | null, first: number, prefix: number) {
+  const visible = naiveVisible(T, window, first, prefix);
+  const pattern = visible.map((row) => {
+    const n = row.filter(Boolean).length;
+    return row.map((seen) => (seen ? 1 / n : 0));
+  });
+  const column = (k: number, fromRow: number) => {
+    let sum = 0;
+    let queries = 0;
+    for (let i = fromRow; i < T; i++) {
+      if (!visible[i]![k]) continue;
+      sum += pattern[i]![k]!;
+      queries++;
+    }
+    return { mean: sum / queries, queries };
+  };
+  const rows = pattern.slice(first).map((row) => {
+    let entropy = 0;
+    for (const p of row) if (p > 0) entropy -= p * Math.log(p);
+    return entropy;
+  });
+  const keys = Array.from({ length: T }, (_, k) => k);
+  return {
+    alpha: keys.map((k) => column(k, 0).mean),
+    queries: keys.map((k) => column(k, 0).queries),
+    received: keys.map((k) => column(k, first + 1).mean),
+    laterQueries: keys.map((k) => column(k, first + 1).queries),
+    entropy: rows.reduce((a, b) => a + b, 0) / rows.length,
+  };
+}
