@@ -5,6 +5,8 @@
 
 const bookkeeping = [
   '_name_or_path',
+  '_model_name_or_path',
+  'cache_implementation',
   '_commit_hash',
   '_attn_implementation_autoset',
   'architectures',
@@ -87,6 +89,7 @@ export const harmlessKeys: readonly string[] = [...bookkeeping, ...trainingOnly,
  */
 export const harmlessDecoderKeys: readonly string[] = [
   'pad_token_id',
+  'unk_token_id',
   'sep_token_id',
   'decoder_start_token_id',
   'pretraining_tp',

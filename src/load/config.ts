@@ -46,6 +46,11 @@ export class ConfigReader {
     return this.#values.has(key);
   }
 
+  /** True when the key holds an array. Does not count as reading it. */
+  hasList(key: string): boolean {
+    return Array.isArray(this.#values.get(key));
+  }
+
   /** The error a family throws when a value is well formed but cannot be served: `config.json: "x" expected ..., got ...`. */
   error(key: string, expected: string): LoadError {
     const got = this.#values.has(key) ? show(this.#values.get(key)) : 'nothing';
