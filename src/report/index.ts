@@ -1,0 +1,10 @@
+export { embeddedJson, escapeText, visibleToken } from './escape.ts';
+export { renderCompareHtml } from './html/compare.ts';
+export { renderHtml } from './html/scan.ts';
+export { writeJson } from './json.ts';
+export { checkScanResult, parseScanResult } from './parse.ts';
+export type * from './result.ts';
+export { scanSchema } from './scan.schema.ts';
+export { renderCompare } from './terminal/compare.ts';
+export { type TerminalOptions, wantsColor } from './terminal/paint.ts';
+export { renderScan } from './terminal/scan.ts';

@@ -1,0 +1,24 @@
+import type { ScanResult } from './result.ts';
+
+/** A remark beside a layer of a map: in words, or by a letter whose meaning stands in the legend. */
+export interface LayerMark {
+  letter: string;
+  words: string;
+  meaning: string;
+}
+
+/** What sets a layer apart: its window, its learned sink, a massive activation written or erased. What holds for all layers alike is left out. */
+export function layerMarks({ model, page }: ScanResult): LayerMark[][] {
+  const sameWindow = new Set(model.windows).size === 1;
+  const allLearned = model.learnedSinks.length === model.layers;
+  return model.windows.map((window, l) => {
+    const marks: LayerMark[] = [];
+    if (window !== null && !sameWindow)
+      marks.push({ letter: 'w', words: `window ${window}`, meaning: 'sliding window' });
+    if (!allLearned && model.learnedSinks.includes(l))
+      marks.push({ letter: 's', words: 'learned sink', meaning: 'learned sink' });
+    if (page.written === l) marks.push({ letter: '+', words: 'writes', meaning: 'writes the massive activation' });
+    if (page.erased === l) marks.push({ letter: '-', words: 'erases', meaning: 'erases the massive activation' });
+    return marks;
+  });
+}

@@ -1,0 +1,89 @@
+import { visibleToken } from '../escape.ts';
+import { largest, mean } from '../format.ts';
+import type { ScanResult } from '../result.ts';
+import { bar, barLegend, heat, type Paint } from './paint.ts';
+import { columns, cut, wrap } from './text.ts';
+
+/** [S]: attention received by each key of the page, mean over layers. */
+export function receivedByToken({ page, input }: ScanResult): number[] {
+  return input.page.map((_, s) => mean(page.received.map((row) => row[s]!)));
+}
+
+/** The whole page in one line of bars with the sinks marked by their rank, then the text of its start with a bar under each token. */
+export function tokenStrip(result: ScanResult, it: Paint, textLines = 4): string[] {
+  const received = receivedByToken(result);
+  const S = received.length;
+  const { dim, bold } = it.style;
+  const bin = Math.ceil(S / it.width);
+  const bins = Math.ceil(S / bin);
+  const overview = Array.from({ length: bins }, (_, i) => bar(largest(received.slice(i * bin, (i + 1) * bin)))).join(
+    '',
+  );
+  const marks = Array<string>(bins).fill(' ');
+  result.page.sinks
+    .slice(0, 9)
+    .map((sink, rank) => [Math.floor(sink.position / bin), String(rank + 1)] as const)
+    .reverse()
+    .forEach(([at, mark]) => {
+      marks[at] = mark;
+    });
+  return [
+    overview,
+    bold(marks.join('').trimEnd()),
+    dim(axis(S, bin, bins)),
+    ...(bin > 1 ? wrap(`one column is ${bin} tokens, the largest of them`, it.width).map(dim) : []),
+    ...wrap(barLegend, it.width).map(dim),
+    '',
+    ...startOfText(result, received, it, textLines),
+  ];
+}
+
+function axis(S: number, bin: number, bins: number): string {
+  let line = '';
+  const step =
+    [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000].find((s) => s / bin >= 10) ??
+    100_000;
+  for (let position = 0; position < S; position += step) {
+    const label = String(position);
+    const at = Math.floor(position / bin);
+    if (at < line.length + 1 && line !== '') continue;
+    if (at + label.length > bins && line !== '') break;
+    line = line.padEnd(at) + label;
+  }
+  return line;
+}
+
+function startOfText(result: ScanResult, received: readonly number[], it: Paint, textLines: number): string[] {
+  const lines: string[] = [];
+  let text = '';
+  let under = '';
+  let used = 0;
+  let shown = 0;
+  const rank = new Map(result.page.sinks.slice(0, 9).map((sink, i) => [sink.position, String(i + 1)]));
+  const flush = () => {
+    lines.push(text.trimEnd(), under.trimEnd());
+    text = '';
+    under = '';
+    used = 0;
+  };
+  for (const token of result.input.page) {
+    const word = cut(visibleToken(token.text), Math.min(24, it.width));
+    const size = columns(word);
+    if (used + size > it.width) {
+      if (lines.length / 2 + 1 >= textLines) break;
+      flush();
+    }
+    const value = received[token.position]!;
+    const mark = rank.get(token.position);
+    text += `${mark ? it.style.bold(word) : word} `;
+    under += it.color
+      ? `${heat(Math.sqrt(value), 1, it).repeat(size - (mark ? 1 : 0))}${mark ? it.style.bold(mark) : ''} `
+      : `${bar(value).repeat(size - (mark ? 1 : 0))}${mark ?? ''} `;
+    used += size + 1;
+    shown++;
+  }
+  if (used > 0) flush();
+  const left = received.length - shown;
+  if (left > 0) lines.push(it.style.dim(`… and ${left} more tokens`));
+  return lines;
+}

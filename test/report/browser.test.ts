@@ -1,0 +1,173 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { renderCompareHtml } from '../../src/report/html/compare.ts';
+import { renderHtml } from '../../src/report/html/scan.ts';
+import { example, hostileTokens } from './example.ts';
+
+const executablePath = process.env.SINKLAB_CHROMIUM ?? '/usr/bin/chromium';
+const here = existsSync(executablePath);
+
+/** What went wrong in a page: refusals of its policy, errors, messages of the console. */
+interface Log {
+  violations: string[];
+  errors: string[];
+}
+
+describe.skipIf(!here)('the page in a headless Chromium (needs Chromium, or its path in SINKLAB_CHROMIUM)', () => {
+  let browser: Browser;
+  const folder = mkdtempSync(join(tmpdir(), 'sinklab-page-'));
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function open(html: string, options: BrowserContextOptions = {}): Promise<{ page: Page; log: Log }> {
+    const file = join(folder, 'page.html');
+    writeFileSync(file, html);
+    const page = await browser.newPage({ viewport: { width: 1200, height: 900 }, ...options });
+    const log: Log = { violations: [], errors: [] };
+    await page.exposeFunction('violated', (what: string) => log.violations.push(what));
+    await page.addInitScript(() =>
+      document.addEventListener('securitypolicyviolation', (event) =>
+        (globalThis as unknown as { violated(what: string): void }).violated(
+          `${event.violatedDirective} ${event.blockedURI}`,
+        ),
+      ),
+    );
+    page.on('pageerror', (error) => log.errors.push(error.message));
+    page.on('console', (message) => log.errors.push(message.text()));
+    await page.goto(pathToFileURL(file).href);
+    await page.waitForFunction(() => document.querySelector('#pattern-title')?.textContent !== '');
+    return { page, log };
+  }
+
+  const small = example({
+    layers: 6,
+    heads: 4,
+    tokens: 90,
+    learnedSinks: true,
+    patterns: [
+      [3, 1],
+      [2, 2],
+    ],
+  });
+
+  it('runs no script of a token, a note or a name, and breaks no rule of its own policy', async () => {
+    const result = structuredClone(small);
+    result.model.source = hostileTokens[0]!;
+    result.notes.push(...hostileTokens);
+    result.controls[0]!.tells = hostileTokens[1]!;
+    const { page, log } = await open(await renderHtml(result));
+    for (const position of [16, 17, 18, 19]) await page.click(`#strip [data-position="${position}"]`);
+    await page.hover('#pattern-canvas');
+    await page.click('#map-details summary');
+    await page.selectOption('#map-choice', '3');
+    expect(await page.evaluate(() => (globalThis as { harmed?: unknown }).harmed)).toBeUndefined();
+    expect(log).toEqual({ violations: [], errors: [] });
+    expect(await page.textContent('h1')).toBe(`Attention sinks of ${hostileTokens[0]}`);
+    expect(await page.textContent('#strip [data-position="19"]')).toBe('\\u{202e}gnol\\u{202c}');
+    await page.close();
+  });
+
+  it('has a policy that refuses a script put into the page', async () => {
+    const { page, log } = await open(await renderHtml(small));
+    await page.evaluate(() => {
+      const script = document.createElement('script');
+      script.textContent = 'globalThis.harmed = 1';
+      document.body.append(script);
+    });
+    await expect.poll(() => log.violations).toEqual(['script-src-elem inline']);
+    expect(await page.evaluate(() => (globalThis as { harmed?: unknown }).harmed)).toBeUndefined();
+    await page.close();
+  });
+
+  it('reads out the value of the cell that the keys choose, and the learned sink beside it', async () => {
+    const { page } = await open(await renderHtml(small));
+    await page.selectOption('#pattern-head', { label: 'layer 2, head 2' });
+    expect(await page.textContent('#pattern-title')).toBe('Layer 2, head 2');
+    await page.focus('#pattern-canvas');
+    for (let i = 0; i < 5; i++) await page.keyboard.press('ArrowDown');
+    const sample = small.page.patterns[1]!;
+    const values = Buffer.from(sample.values, 'base64');
+    const sink = Buffer.from(sample.sink!, 'base64');
+    const percent = (byte: number) => `${((byte / 255) * 100).toFixed(1)} %`;
+    expect(await page.textContent('#pattern-output')).toBe(
+      `Query 5 ·model → key 0 <|im_start|>: ${percent(values[5 * sample.T]!)}; learned sink ${percent(sink[5]!)}`,
+    );
+    await page.close();
+  });
+
+  it('draws the colour of a value at its place, and nothing where no query sees', async () => {
+    const { page } = await open(await renderHtml(example({ layers: 2, heads: 2, tokens: 64, patterns: [[1, 1]] })));
+    const seen = await page.evaluate(() => {
+      const canvas = document.querySelector<HTMLCanvasElement>('#pattern-canvas')!;
+      const context = canvas.getContext('2d')!;
+      const at = (x: number, y: number) => [...context.getImageData(x, y, 1, 1).data];
+      return { first: at(86, 66), above: at(canvas.width - 20, 80) };
+    });
+    expect(seen).toEqual({ first: [253, 231, 37, 255], above: [0, 0, 0, 0] });
+    await page.close();
+  });
+
+  it('links map, pattern and tokens: arrow keys on the map choose a head, a token marks its key', async () => {
+    const { page } = await open(await renderHtml(small));
+    await page.focus('#map-canvas');
+    const title = await page.textContent('#pattern-title');
+    await page.keyboard.press('ArrowDown');
+    expect(await page.textContent('#pattern-title')).not.toBe(title);
+    expect(await page.textContent('#pattern-output')).toMatch(
+      /^No pattern of layer \d, head \d was kept; choose a head/,
+    );
+    await page.selectOption('#pattern-head', '0');
+    await page.focus('#strip [data-position="0"]');
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('Enter');
+    expect(await page.textContent('#pattern-output')).toMatch(/^Key 1 ·The: .* on the mean over the 88 later queries$/);
+    expect(await page.getAttribute('#strip [data-position="1"]', 'aria-selected')).toBe('true');
+    await page.close();
+  });
+
+  it('reads out attention received in the layer chosen beside its value under uniform attention', async () => {
+    const { page } = await open(await renderHtml(small));
+    await page.selectOption('#strip-layer', '3');
+    await page.hover('#strip [data-position="2"]');
+    const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
+    expect(await page.textContent('#strip-output')).toContain(
+      `received ${percent(small.page.received[3]![2]!)}, uniform attention ${percent(small.page.uniform[3]![2]!)}; layer 3`,
+    );
+    await page.close();
+  });
+
+  it.each(['light', 'dark'] as const)('is no wider than a phone of 390 pixels (%s)', async (colorScheme) => {
+    for (const html of [await renderHtml(small), await renderCompareHtml(small, example())]) {
+      const { page, log } = await open(html, { viewport: { width: 390, height: 844 }, colorScheme });
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+      expect(log).toEqual({ violations: [], errors: [] });
+      await page.close();
+    }
+  });
+
+  it('draws a pattern of 2,000 tokens in under 150 ms', async () => {
+    const { page } = await open(await renderHtml(example({ layers: 2, heads: 2, tokens: 2000, patterns: [[1, 1]] })));
+    const times = await page.evaluate(() => {
+      const stretch = document.querySelector<HTMLInputElement>('#pattern-stretch')!;
+      const canvas = document.querySelector<HTMLCanvasElement>('#pattern-canvas')!;
+      return Array.from({ length: 5 }, () => {
+        const start = performance.now();
+        stretch.click();
+        canvas.getContext('2d')!.getImageData(0, 0, 1, 1);
+        return performance.now() - start;
+      });
+    });
+    expect(times.sort((a, b) => a - b)[2]).toBeLessThan(150);
+    await page.close();
+  });
+});
