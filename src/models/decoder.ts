@@ -54,4 +54,6 @@ export interface Decoder {
   readonly ignoredTensors?: RegExp;
   /** Tensors that a file may hold as a second copy of another, because they are tied. */
   readonly tiedTensors?: readonly string[];
+  /** Stored value of a norm's weight before training: 0 where the family adds one to it. Default 1. */
+  readonly freshNorm?: number;
 }

@@ -14,7 +14,7 @@ export interface BlockHooks {
   'attn.hook_attn_scores': 'B' | 'G' | 'R' | 'T' | 'S';
   /** Rows sum to one, or to one minus the mass on a learned sink. */
   'attn.hook_pattern': 'B' | 'G' | 'R' | 'T' | 'S';
-  /** Mass on a learned sink; only in families that have one. */
+  /** Mass on a learned sink; only in families that have one. An edit moves mass: rows are rescaled to sum to one minus the new value. */
   'attn.hook_sink': 'B' | 'G' | 'R' | 'T';
   /** Per head, before the output projection. */
   'attn.hook_z': 'B' | 'T' | 'G' | 'R' | 'D';

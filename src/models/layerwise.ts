@@ -1,7 +1,18 @@
 import type { Places } from '../attention/places.ts';
 import { InputError } from '../error.ts';
 import type { HostTensor } from '../runtime/backend.ts';
-import { add, type Graph, input, iota, lower, type Output, rename, select, type Tensor } from '../tensor/index.ts';
+import {
+  add,
+  type Graph,
+  input,
+  iota,
+  lower,
+  type Output,
+  rename,
+  select,
+  type Tensor,
+  type Within,
+} from '../tensor/index.ts';
 import { type Accumulated, accumulate } from './chunk-sums.ts';
 import type { Block } from './decoder.ts';
 import { type BlockHook, type BlockHooks, type HookName, hookOrders } from './hook-names.ts';
@@ -12,7 +23,7 @@ import type { Model } from './model.ts';
 /** A value of one block reduced inside the graph. Over query chunks, results with axis T are joined, all others are added up. */
 export interface Reduction<N extends BlockHook = BlockHook> {
   readonly hook: N;
-  reduce(value: Tensor<BlockHooks[N]>, queries: QueryChunk): Tensor<string>;
+  reduce(value: Tensor<BlockHooks[N]>, queries: QueryChunk): Within<string>;
   /** Axes of the result in the order in which it is handed over. */
   readonly order: readonly string[];
 }
@@ -28,13 +39,15 @@ export interface QueryChunk {
 /** Typed as any reduction: a union over hook points is of no use to the engine. */
 export type AnyReduction = { [N in BlockHook]: Reduction<N> }[BlockHook];
 
+/** Reductions by name; one name means one reduction throughout a run. */
+export type Reductions = Readonly<Record<string, AnyReduction>>;
+
 export interface LayerwiseOptions {
-  readonly reduce: Readonly<Record<string, AnyReduction>>;
+  /** The same for every batch, or by the batch's index. */
+  readonly reduce: Reductions | ((batch: number) => Reductions);
   readonly edit?: Edits;
   /** Queries of one run for texts longer than this. Default 256. */
   readonly chunk?: number;
-  /** Hand over the queries after RoPE as well. Default false. */
-  readonly queries?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -48,8 +61,6 @@ export interface LayerOutput {
   /** Keys after RoPE and values, [B, S, G, D]. */
   readonly k: Float32Array;
   readonly v: Float32Array;
-  /** Queries after RoPE, [B, T, H, D], when asked for. */
-  readonly q?: Float32Array;
 }
 
 const f32 = (shape: readonly number[], data: Float32Array): HostTensor => ({ type: 'float32', shape, data });
@@ -89,6 +100,11 @@ export class Layerwise {
     }
   }
 
+  private reductions(batch: number): Reductions {
+    const { reduce } = this.options;
+    return typeof reduce === 'function' ? reduce(batch) : reduce;
+  }
+
   private get chunk(): number {
     return this.options.chunk ?? 256;
   }
@@ -122,9 +138,11 @@ export class Layerwise {
       x: f32([B, T, M], x),
       ...(padded ? { positions: positions! } : {}),
     });
-    const queryGraph = this.graph(`queries ${layer} ${padded}`, () => this.queries(block, layer, padded));
+    const reduce = this.reductions(index);
+    const queryGraph = this.graph(`queries ${layer} ${padded} ${Object.keys(reduce)}`, () =>
+      this.queries(block, layer, padded, reduce),
+    );
     const next = new Float32Array(x.length);
-    const turned = this.options.queries ? new Float32Array(B * T * sizes.H * D) : undefined;
     const sums: Record<string, Accumulated> = {};
     const step = B > 1 ? T : this.chunk;
     for (let start = 0; start < T; start += step) {
@@ -154,8 +172,7 @@ export class Layerwise {
           : {}),
       });
       next.set(result.next!.data as Float32Array, start * M);
-      if (turned) turned.set(result.q!.data as Float32Array, start * sizes.H * D);
-      for (const [name, { order }] of Object.entries(this.options.reduce)) {
+      for (const [name, { order }] of Object.entries(reduce)) {
         const value = result[`reduce.${name}`];
         if (value) sums[name] = accumulate(sums[name], value, order, { B, T, S: T }, { T: start, S: first });
       }
@@ -167,7 +184,6 @@ export class Layerwise {
       residual: next,
       k: k!.data as Float32Array,
       v: v!.data as Float32Array,
-      ...(turned ? { q: turned } : {}),
     };
   }
 
@@ -185,7 +201,7 @@ export class Layerwise {
   }
 
   /** A chunk of queries through attention and the rest of the block, with the reductions. */
-  private queries(block: Block, layer: number, padded: boolean): Record<string, Output> {
+  private queries(block: Block, layer: number, padded: boolean, reduce: Reductions): Record<string, Output> {
     const { M, G, D } = this.model.decoder.sizes;
     const x = input('x', { B: 'B', T: 'T', M });
     const kv = { k: input('k', { B: 'B', S: 'S', G, D }), v: input('v', { B: 'B', S: 'S', G, D }) };
@@ -202,15 +218,11 @@ export class Layerwise {
       ? { index: queries, real: maskToNumber(input('query_real', { B: 'B', T: 'T' }, 'bool')) }
       : { index: queries };
     const outputs: Record<string, Output> = {};
-    const wanted = Object.entries(this.options.reduce);
+    const wanted = Object.entries(reduce);
     const hooks = createHooks({
       edit: this.options.edit ?? {},
-      reads: (name) =>
-        wanted.some(([, { hook }]) => name === `blocks.${layer}.${hook}`) ||
-        (this.options.queries === true && name.endsWith('.attn.hook_rot_q')),
+      reads: (name) => wanted.some(([, { hook }]) => name === `blocks.${layer}.${hook}`),
       read: (name: HookName, value) => {
-        if (this.options.queries && name.endsWith('.attn.hook_rot_q'))
-          outputs.q = { value, order: ['B', 'T', 'G', 'R', 'D'] };
         for (const [key, reduction] of wanted)
           if (name === `blocks.${layer}.${reduction.hook}`)
             outputs[`reduce.${key}`] = {

@@ -12,8 +12,10 @@ import {
   type OuterHook,
 } from './hook-names.ts';
 import { createHooks, type Edits } from './hooks.ts';
+import { weightsInPlace } from './in-place.ts';
 import { batchFeeds, batchInputs, rectangle, type TokenBatch } from './input.ts';
 import type { Model } from './model.ts';
+import { nearestHooks } from './nearest-hook.ts';
 
 export interface RunOptions {
   /** Hook points to read, by name or pattern. Default none. */
@@ -36,12 +38,20 @@ export function expandHooks(model: Model, patterns: readonly string[]): HookName
   const wanted = patterns.map((pattern) => {
     const name = canonicalHook(pattern);
     if (name === undefined || !model.hookNames.some((candidate) => matches(name, candidate)))
-      throw new InputError(
-        `hook "${pattern}": ${model.decoder.family} has no such hook point; \`sinklab info\` lists those it has`,
-      );
+      throw noSuchHook(model, pattern, name);
     return name;
   });
   return model.hookNames.filter((name) => wanted.some((pattern) => matches(pattern, name)));
+}
+
+function noSuchHook({ decoder, hookNames }: Model, asked: string, name: HookPattern | undefined): InputError {
+  const place = `hook ${JSON.stringify(asked.slice(0, 120))}: ${decoder.family}`;
+  const layer = Number(/^blocks\.(\d+)\./.exec(name ?? '')?.[1] ?? -1);
+  if (layer >= decoder.sizes.L) return new InputError(`${place} has layers 0 to ${decoder.sizes.L - 1}`);
+  const near = nearestHooks(asked, hookNames);
+  return new InputError(
+    `${place} has no such hook point${near.length > 0 ? `; nearest: ${near.join(', ')}` : ''}; \`sinklab info\` lists those it has`,
+  );
 }
 
 /** The documented physical order of a hook point. */
@@ -77,8 +87,10 @@ export async function run(model: Model, batch: TokenBatch, options: RunOptions =
     options.logits === false ? hidden(model.decoder, ids, places, hooks) : logits(model.decoder, ids, places, hooks);
   if (options.logits !== false) outputs.logits = { value: last, order: ['B', 'T', 'V'] };
   else if (names.size === 0) outputs.hidden = { value: last, order: ['B', 'T', 'M'] };
-  const graph = lower(outputs, { weights: 'inputs' });
-  const program = await model.runtime.compile(graph);
+  const inPlace =
+    model.runtime.backend.device === 'cpu' ? weightsInPlace(model.checkpoint, model.weightShapes.keys()) : undefined;
+  const graph = lower(outputs, { weights: inPlace?.storage ?? 'inputs' });
+  const program = await model.runtime.compile(graph, inPlace ? { weightFolder: inPlace.folder } : {});
   const feeds: Record<string, HostTensor> = batchFeeds(fed);
   for (const { input, weight } of graph.weights)
     feeds[input] = { type: 'float32', shape: model.weightShapes.get(weight)!, data: await model.weights.get(weight) };

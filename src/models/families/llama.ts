@@ -23,6 +23,8 @@ export const family: Family = {
     const mlpBias = c.bool('mlp_bias', { default: false });
     const activation = c.oneOf('hidden_act', activationNames, { default: 'silu' });
     const tied = c.bool('tie_word_embeddings', { default: false });
+    // SmolLM2's files say so of themselves.
+    c.ignore(['is_llama_config']).oneOf('rope_interleaved', [false], { default: false });
     ignoreHarmless(c);
     return standardDecoder({
       family: 'llama',

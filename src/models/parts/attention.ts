@@ -1,6 +1,6 @@
 import { type Rotary, rotate } from '../../attention/rope.ts';
-import type { AttentionSteps, Keys, Queries, Stream, Values } from '../../attention/steps.ts';
-import type { Tensor } from '../../tensor/index.ts';
+import type { AttentionSteps, Keys, Queries, Scores, Stream, Values } from '../../attention/steps.ts';
+import { divide, maximum, multiply, subtract, sum, type Tensor } from '../../tensor/index.ts';
 import type { AttentionLayer } from '../decoder.ts';
 
 export interface AttentionParts {
@@ -13,6 +13,11 @@ export interface AttentionParts {
   /** Default: no rotation. */
   readonly rotary?: Rotary;
   readonly steps: AttentionSteps;
+}
+
+/** Rows rescaled to sum to one minus the sink: what an edit of the mass on a learned sink means. Rows of nothing stay nothing. */
+function fillRows(pattern: Scores, sink: Tensor<'B' | 'G' | 'R' | 'T'>): Scores {
+  return multiply(pattern, divide(subtract(1, sink), maximum(sum(pattern, 'S'), 1e-30)) as never);
 }
 
 /** Attention from its projections and its five steps, with its hook points. Watched when any step is; fused else, if it may be. */
@@ -35,8 +40,9 @@ export function attention({ q, k, v, headNorms, rotary, steps }: AttentionParts)
       function watch(from: Queries): Queries {
         const scores = hook('attn.hook_attn_scores', steps.scores(from, kv.k));
         const { pattern, sink } = steps.normalise(steps.mask(scores, places));
-        if (sink) hook('attn.hook_sink', sink);
-        return steps.mix(hook('attn.hook_pattern', pattern), kv.v);
+        const left = sink && hook('attn.hook_sink', sink);
+        const rows = left === undefined || left === sink ? pattern : fillRows(pattern, left);
+        return steps.mix(hook('attn.hook_pattern', rows), kv.v);
       }
     },
   };

@@ -33,6 +33,7 @@ export function standardDecoder({
     blocks: Array.from({ length: sizes.L }, (_, i) => block(i, (name) => `model.layers.${i}.${name}`)),
     norm: (x) => rmsNorm(x, 'M', 'model.norm', { epsilon, offset }),
     ignoredTensors: /\.rotary_emb\.inv_freq$/,
+    freshNorm: 1 - offset,
     ...(tied ? { tiedTensors: ['lm_head.weight'] } : {}),
   };
 }

@@ -1,0 +1,51 @@
+import type { Model } from '../models/model.ts';
+import type { ModelInfo, ScanResult } from '../report/result.ts';
+import type { ScanFindings } from './scan.ts';
+import { summarise } from './summary.ts';
+
+/** Version of the package, for results. */
+export const version = '0.1.0';
+
+/** What a result says of its model. Hashes the weight files, which reads them once. */
+export async function describeModel(model: Model): Promise<ModelInfo> {
+  const { sizes, blocks, family } = model.decoder;
+  const { provenance } = model.checkpoint;
+  return {
+    source: provenance.source,
+    family,
+    layers: sizes.L,
+    heads: sizes.H,
+    keyValueHeads: sizes.G,
+    headWidth: sizes.D,
+    modelWidth: sizes.M,
+    vocabulary: sizes.V,
+    parameters: model.parameters,
+    windows: blocks.map(({ window }) => window ?? null),
+    learnedSinks: blocks.flatMap(({ learnedSink }, layer) => (learnedSink ? [layer] : [])),
+    provenance: {
+      format: provenance.format,
+      ...(provenance.revision === undefined ? {} : { revision: provenance.revision }),
+      dtypes: [...provenance.dtypes],
+      ropePairing: provenance.ropePairing,
+      files: (await model.checkpoint.files()).map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })),
+    },
+  };
+}
+
+export interface ScanSetting {
+  readonly model: ModelInfo;
+  readonly input: ScanResult['input'];
+  readonly run: ScanResult['run'];
+}
+
+/** The findings of a scan with where they came from: the versioned result that every view shows. */
+export function scanResult(findings: ScanFindings, setting: ScanSetting): ScanResult {
+  const result = {
+    schema: 'sinklab.scan/1' as const,
+    sinklab: version,
+    date: new Date().toISOString(),
+    ...setting,
+    ...findings,
+  };
+  return { ...result, summary: summarise(result) };
+}
