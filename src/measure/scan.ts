@@ -137,7 +137,7 @@ async function measure(
     chunk,
     signal: options.signal,
     reduce: (batch) =>
-      batch === pageAt ? pageReductions : batch === patternsAt ? { wholePattern } : { columnSums, sinkMass },
+      batch === pageAt ? pageReductions : batch === patternsAt ? { wholePattern, sinkMass } : { columnSums, sinkMass },
   });
   const collector = new PageCollector(model, tokens);
   const patterns: PatternSample[] = [];
@@ -148,7 +148,8 @@ async function measure(
   }));
   for await (const output of engine.run(rectangles)) {
     const { batch, layer, reduced } = output;
-    if (batch === patternsAt) patterns.push(...(await packPatterns(layer, H, looked, reduced.wholePattern!.data)));
+    if (batch === patternsAt)
+      patterns.push(...packPatterns(layer, H, looked, reduced.wholePattern!.data, reduced.sinkMass?.data));
     if (batch === pageAt) collector.add(output);
     if (batch === pageAt ? own : batch < pageAt) {
       const first = own ? 0 : batch * rows;

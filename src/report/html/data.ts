@@ -8,7 +8,7 @@ import type { PageData } from './page/types.ts';
 const short = (values: readonly number[]) => values.map((value) => rounded(value, 4));
 
 /** What the script of the page needs of a result, its texts escaped. */
-export function pageData(result: ScanResult): PageData {
+export async function pageData(result: ScanResult): Promise<PageData> {
   const { model, input, page } = result;
   const texts = input.protocol ? `${input.protocol.texts} texts of ${input.protocol.tokens} tokens` : 'the page';
   const map = (
@@ -63,9 +63,21 @@ export function pageData(result: ScanResult): PageData {
     received: page.received.map(short),
     uniform: { rows, of },
     sinks: page.sinks.map((sink) => sink.position),
-    patterns: page.patterns,
+    patterns: await Promise.all(
+      page.patterns.map(async (sample) => ({ ...sample, values: await deflated(sample.values) })),
+    ),
     start: start(result),
   };
+}
+
+/** Patterns are mostly zeros: packed they take a tenth of the page. */
+async function deflated(base64: string): Promise<string> {
+  const raw = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  const stream = new Blob([raw]).stream().pipeThrough(new CompressionStream('deflate-raw'));
+  const packed = new Uint8Array(await new Response(stream).arrayBuffer());
+  let text = '';
+  for (let i = 0; i < packed.length; i += 8192) text += String.fromCharCode(...packed.subarray(i, i + 8192));
+  return btoa(text);
 }
 
 function topSinkAbout({ page, input }: ScanResult): string {

@@ -73,7 +73,7 @@ export async function renderHtml(result: ScanResult): Promise<string> {
       : []),
     section(build, 'Provenance', undefined, provenance(build, result)),
   );
-  return shell({ title, body: document.body, script: pageScript(), data: pageData(result) });
+  return shell({ title, body: document.body, script: pageScript(), data: await pageData(result) });
 }
 
 function section(

@@ -14,6 +14,7 @@ export interface PageData {
   uniform: { rows: number[][]; of: number[] };
   /** Positions of the sinks, the strongest first. */
   sinks: number[];
+  /** `values` are deflated (raw) before base64. */
   patterns: { layer: number; head: number; T: number; values: string; sink?: string }[];
   start: { layer: number; head: number };
 }

@@ -24,6 +24,10 @@ export function viewer(shared: Shared, render: PatternRenderer, axes: AxesPainte
     for (let i = 0; i < text.length; i++) values[i] = text.charCodeAt(i);
     return values;
   };
+  const inflated = async (base64: string) => {
+    const stream = new Blob([bytes(base64)]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  };
   data.patterns.forEach(({ layer, head }, i) => {
     const option = make('option', `layer ${layer}, head ${head}`);
     option.value = String(i);
@@ -34,15 +38,21 @@ export function viewer(shared: Shared, render: PatternRenderer, axes: AxesPainte
   other.hidden = true;
   heads.append(other);
 
-  function load(): void {
+  let loads = 0;
+
+  async function load(): Promise<void> {
+    const turn = ++loads;
     const { layer, head } = selection;
     const i = data.patterns.findIndex((pattern) => pattern.layer === layer && pattern.head === head);
     const source = data.patterns[i];
+    const values = source === undefined ? null : await inflated(source.values);
+    // Another head was chosen while this one was unpacked.
+    if (turn !== loads) return;
     heads.value = source === undefined ? '' : String(i);
     find('pattern-title').textContent = `Layer ${layer}, head ${head}`;
     find('pattern-controls').hidden = data.patterns.length === 0;
     canvas.hidden = source === undefined;
-    if (source === undefined) {
+    if (source === undefined || values === null) {
       sample = null;
       const kept =
         data.patterns.length === 0
@@ -52,7 +62,7 @@ export function viewer(shared: Shared, render: PatternRenderer, axes: AxesPainte
       return;
     }
     const T = sample?.source.T;
-    sample = { source, values: bytes(source.values), sink: source.sink === undefined ? null : bytes(source.sink) };
+    sample = { source, values, sink: source.sink === undefined ? null : bytes(source.sink) };
     if (T !== source.T) view = { query: 0, key: 0, n: source.T };
     tell();
     draw();
