@@ -3,7 +3,8 @@ import { canonical } from './axes.ts';
 import type { Dim } from './dim.ts';
 import { Lowering, type LoweringOptions } from './lowering.ts';
 import { encodeOnnx, type OnnxValue } from './onnx.ts';
-import { type DType, describe, type Node, type Within } from './tensor.ts';
+import { ancestors, schedule } from './schedule.ts';
+import { type DType, describe, type Within } from './tensor.ts';
 
 /** A value to fetch, with the physical order in which it leaves the program. */
 export interface Output {
@@ -28,31 +29,27 @@ export interface Graph {
   readonly outputs: readonly string[];
 }
 
-/** The input nodes that the given nodes need, oldest first. */
-function inputsOf(roots: readonly Node[]): Node[] {
-  const seen = new Set(roots);
-  for (const node of seen) for (const input of node.inputs) seen.add(input);
-  return [...seen].filter((node) => node.operator.name === 'input').sort((a, b) => a.serial - b.serial);
-}
-
-const sizeOf = (name: string) => `%size ${name}`;
+/** Name of the leaf behind a value. */
+const leafOf = (name: string) => `%size ${name}`;
 
 /**
  * Lowers named outputs to one ONNX model. The same values give the same bytes.
  *
  * Memory: the runtime walks back from the graph's leaves, the leaf with the highest index first. So a `Size` node, itself an output,
- * stands behind every output, and these are written last, in reverse order of when they should run: what is made first is reduced
- * and released first, instead of every layer's pattern staying alive until the end.
+ * stands behind every output and every measurement (see `schedule`), and these are written last, in reverse order of when they should run:
+ * what is made first is reduced and released first, instead of every layer's pattern staying alive until the end.
  */
 export function lower(outputs: Readonly<Record<string, Output>>, options: LoweringOptions): Graph {
   const lowering = new Lowering(options);
   const entries = Object.entries(outputs).sort(([, a], [, b]) => a.value.node.serial - b.value.node.serial);
   if (entries.length === 0) throw new ShapeError('lower: expected at least one output');
-  const fed = inputsOf(entries.map(([, { value }]) => value.node));
+  const roots = entries.map(([, { value }]) => value.node);
+  const fed = ancestors(roots).filter((node) => node.operator.name === 'input');
   // All inputs first: sizes are read from them, wherever they are needed.
   for (const node of fed) lowering.lower(node);
   const declared: OnnxValue[] = [];
-  const leaves: string[] = [];
+  const moments = schedule(roots);
+  const leaves = new Map<string, { after: number; serial: number }>();
   for (const [name, { value, order }] of entries) {
     if (name === '' || name.startsWith('%') || fed.some((node) => node.attributes.name === name))
       throw new ShapeError(
@@ -71,16 +68,22 @@ export function lower(outputs: Readonly<Record<string, Output>>, options: Loweri
     lowering.nodes.push({ type: 'Identity', domain: '', inputs: [arranged], outputs: [name], attributes: {} });
     const shape = layout.map((axis) => value.node.size(axis).constant ?? String(value.node.size(axis)));
     declared.push({ name, type: value.node.dtype, shape });
-    leaves.push(name);
+    leaves.set(name, { after: moments.get(value.node)!, serial: value.node.serial });
   }
-  for (const name of leaves.reverse())
-    lowering.nodes.push({ type: 'Size', domain: '', inputs: [name], outputs: [sizeOf(name)], attributes: {} });
+  for (const [node, after] of moments)
+    if (!roots.includes(node)) leaves.set(lowering.get(node).name, { after, serial: node.serial });
+  const names = [...leaves.keys()].sort((a, b) => {
+    const [x, y] = [leaves.get(a)!, leaves.get(b)!];
+    return x.after - y.after || x.serial - y.serial;
+  });
+  for (const name of [...names].reverse())
+    lowering.nodes.push({ type: 'Size', domain: '', inputs: [name], outputs: [leafOf(name)], attributes: {} });
   return {
     bytes: encodeOnnx({
       nodes: lowering.nodes,
       initializers: lowering.initializers,
       inputs: lowering.inputs,
-      outputs: [...declared, ...leaves.map((name): OnnxValue => ({ name: sizeOf(name), type: 'int64', shape: [] }))],
+      outputs: [...declared, ...names.map((name): OnnxValue => ({ name: leafOf(name), type: 'int64', shape: [] }))],
     }),
     inputs: [...new Map(fed.map((node) => [node.attributes.name as string, node]))].map(([name, { dtype, axes }]) => ({
       name,

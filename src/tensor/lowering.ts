@@ -49,23 +49,12 @@ export class Lowering {
 
   constructor(readonly options: LoweringOptions) {}
 
-  /** Lowers a node and all that it needs, once. Iterative: graphs are deeper than the call stack. */
+  /** Lowers a node and all that it needs, each once, in the order of their creation. No recursion: graphs are deeper than the call stack. */
   lower(root: Node): Placed {
-    const stack = [root];
-    while (stack.length > 0) {
-      const node = stack[stack.length - 1]!;
-      if (this.placed.has(node)) {
-        stack.pop();
-        continue;
-      }
-      const missing = node.inputs.filter((input) => !this.placed.has(input));
-      if (missing.length > 0) {
-        for (const input of missing.sort((a, b) => b.serial - a.serial)) stack.push(input);
-        continue;
-      }
-      stack.pop();
-      this.placed.set(node, node.operator.lower(node, this));
-    }
+    const needed = new Set([root]);
+    for (const node of needed) for (const input of node.inputs) if (!this.placed.has(input)) needed.add(input);
+    for (const node of [...needed].sort((a, b) => a.serial - b.serial))
+      if (!this.placed.has(node)) this.placed.set(node, node.operator.lower(node, this));
     return this.get(root);
   }
 

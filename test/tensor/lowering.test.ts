@@ -78,7 +78,7 @@ describe('sharing', () => {
     const list = nodes(two.out);
     expect(count('LessOrEqual', list)).toBe(1);
     expect(count('Range', list)).toBe(1);
-    expect(count('Shape', list)).toBe(2);
+    expect(count('Shape', list)).toBe(1);
   });
   it('weights are asked for once, in the order of their first use', () => {
     const { weights } = lower({ out: { value: attention(attention(hidden()).out).out } }, { weights: 'inputs' });
@@ -119,11 +119,6 @@ describe('moving data', () => {
     const x = hidden();
     const up = dot(x, weight('up', { F: 32, M: 16 }), 'M');
     const out = dot(up, weight('down', { M: 16, F: 32 }), 'F');
-    expect(nodes(out).map(({ type }) => type)).toEqual(
-      ['Reshape', 'Gemm', 'Reshape', 'Reshape', 'Gemm', 'Shape', 'Slice', 'Concat', 'Reshape']
-        .slice(0, 0)
-        .concat(nodes(out).map(({ type }) => type)),
-    );
     expect(count('Transpose', nodes(out))).toBe(0);
     expect(count('Gemm', nodes(out))).toBe(2);
   });
@@ -188,8 +183,6 @@ describe('what leaves a program', () => {
   it('has no name in common with anything inside', async () => {
     await using runtime = nodeRuntime({ threads: 1 });
     const x = input('v0', { T: 'T' });
-    const value = softmax(multiply(x, weight('v1', { T: 2 } as never)), 'T' as never) as Tensor<'T'>;
-    void value;
     const outputs = { v1: { value: add(x, 1) }, 'v1.size': { value: add(x, 2) }, w0: { value: add(x, 3) } };
     const results = await (await runtime.compile(lower(outputs, { weights: 'inputs' }))).run({
       v0: { type: 'float32', shape: [1], data: new Float32Array([0]) },
@@ -207,38 +200,15 @@ it('every element type that an operator accepts is one that the runtime can run'
   const types: DType[] = ['float32', 'float64', 'int64', 'bool'];
   const x = (type: DType) => input('x', { T: 'T', M: 4 }, type);
   const builders: Record<string, (type: DType) => { node: Tensor<never>['node'] }> = {};
-  const unary = [
-    'negate',
-    'absolute',
-    'exp',
-    'log',
-    'sqrt',
-    'cos',
-    'sin',
-    'tanh',
-    'sigmoid',
-    'relu',
-    'erf',
-    'not',
-  ] as const;
-  const binary = [
-    'add',
-    'subtract',
-    'multiply',
-    'divide',
-    'minimum',
-    'maximum',
-    'power',
-    'less',
-    'lessOrEqual',
-    'equal',
-    'and',
-    'or',
-  ] as const;
-  const reductions = ['sum', 'mean', 'highest', 'lowest'] as const;
-  for (const name of unary) builders[name] = (type) => tensor[name](x(type));
-  for (const name of binary) builders[name] = (type) => tensor[name](x(type), x(type));
-  for (const name of reductions) builders[name] = (type) => tensor[name](x(type), 'M');
+  const { negate, absolute, exp, log, sqrt, cos, sin, tanh, sigmoid, relu, erf, not } = tensor;
+  const unary = { negate, absolute, exp, log, sqrt, cos, sin, tanh, sigmoid, relu, erf, not };
+  const { add, subtract, multiply, divide, minimum, maximum, power, less, lessOrEqual, equal, and, or } = tensor;
+  const binary = { add, subtract, multiply, divide, minimum, maximum, power, less, lessOrEqual, equal, and, or };
+  const { sum, mean, highest, lowest } = tensor;
+  const reductions = { sum, mean, highest, lowest };
+  for (const [name, operator] of Object.entries(unary)) builders[name] = (type) => operator(x(type));
+  for (const [name, operator] of Object.entries(binary)) builders[name] = (type) => operator(x(type), x(type));
+  for (const [name, operator] of Object.entries(reductions)) builders[name] = (type) => operator(x(type), 'M');
   builders.softmax = (type) => softmax(x(type), 'M');
   builders.dot = (type) => dot(x(type), x(type), 'M');
   builders.gemm = (type) => dot(x(type), rename(x(type), 'T', 'S'), 'M');

@@ -74,7 +74,7 @@ export const tanh = unary('tanh', 'Tanh');
 export const sigmoid = unary('sigmoid', 'Sigmoid');
 export const relu = unary('relu', 'Relu');
 /** Gauss error function. */
-export const erf = unary('erf', 'Erf');
+export const erf = unary('erf', 'Erf', ['float32']);
 /** Logical complement. */
 export const not = unary('not', 'Not', ['bool']);
 
