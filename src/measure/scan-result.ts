@@ -1,17 +1,15 @@
+import type { SourceFile } from '../load/checkpoint.ts';
 import type { Model } from '../models/model.ts';
 import type { ModelInfo, ScanResult } from '../report/result.ts';
 import type { ScanFindings } from './scan.ts';
 import { summarise } from './summary.ts';
 
-/** Version of the package, for results. */
-export const version = '0.1.0';
-
-/** What a result says of its model. Hashes the weight files, which reads them once. */
-export async function describeModel(model: Model): Promise<ModelInfo> {
+/** What a result says of its model and of the weight files, by their hashes. */
+export function describeModel(model: Model, source: string, files: readonly SourceFile[]): ModelInfo {
   const { sizes, blocks, family } = model.decoder;
   const { provenance } = model.checkpoint;
   return {
-    source: provenance.source,
+    source,
     family,
     layers: sizes.L,
     heads: sizes.H,
@@ -27,12 +25,14 @@ export async function describeModel(model: Model): Promise<ModelInfo> {
       ...(provenance.revision === undefined ? {} : { revision: provenance.revision }),
       dtypes: [...provenance.dtypes],
       ropePairing: provenance.ropePairing,
-      files: (await model.checkpoint.files()).map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })),
+      files: files.map(({ name, bytes, sha256 }) => ({ name, bytes, sha256 })),
     },
   };
 }
 
 export interface ScanSetting {
+  /** Version of this package. */
+  readonly sinklab: string;
   readonly model: ModelInfo;
   readonly input: ScanResult['input'];
   readonly run: ScanResult['run'];
@@ -42,7 +42,6 @@ export interface ScanSetting {
 export function scanResult(findings: ScanFindings, setting: ScanSetting): ScanResult {
   const result = {
     schema: 'sinklab.scan/1' as const,
-    sinklab: version,
     date: new Date().toISOString(),
     ...setting,
     ...findings,

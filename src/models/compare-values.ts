@@ -8,6 +8,8 @@ export interface Distance {
   readonly index: readonly number[];
   readonly ours: number;
   readonly expected: number;
+  /** Largest |b| along the last axis there: what the value was summed from is of this size. */
+  readonly rowLargest: number;
 }
 
 /**
@@ -41,11 +43,17 @@ export function distance(
       worst = i;
     }
   }
+  const width = shape[shape.length - 1] ?? 1;
+  const start = worst - (worst % width);
+  let rowLargest = 0;
+  for (let i = start; i < start + width && i < ours.length; i++)
+    rowLargest = Math.max(rowLargest, Math.abs(typeof expected === 'number' ? expected : expected[i]!));
   return {
     values,
     largest: values === 0 ? 0 : largest,
     index: strides.map((stride, i) => Math.floor(worst / stride) % shape[i]!),
     ours: ours[worst] ?? Number.NaN,
     expected: typeof expected === 'number' ? expected : (expected[worst] ?? Number.NaN),
+    rowLargest,
   };
 }

@@ -77,6 +77,11 @@ export const hookOrders: { readonly [P in BlockHook | OuterHook]: readonly strin
   'unembed.hook_out': ['B', 'T', 'V'],
 };
 
+/** The documented order of a hook point's axes. */
+export function hookOrder(name: HookName): readonly string[] {
+  return hookOrders[name.replace(/^blocks\.\d+\./, '') as BlockHook | OuterHook];
+}
+
 /** TransformerLens' legacy names, accepted wherever a hook name is. */
 const aliases: Readonly<Record<string, BlockHook | OuterHook>> = {
   hook_embed: 'embed.hook_out',

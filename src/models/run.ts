@@ -2,20 +2,13 @@ import { InputError } from '../error.ts';
 import type { HostTensor } from '../runtime/backend.ts';
 import { lower, merge, type Output, sizes, type Tensor } from '../tensor/index.ts';
 import { hidden, logits } from './forward.ts';
-import {
-  type BlockHook,
-  canonicalHook,
-  type HookName,
-  type HookPattern,
-  hookOrders,
-  matches,
-  type OuterHook,
-} from './hook-names.ts';
+import { canonicalHook, type HookName, type HookPattern, hookOrder, matches } from './hook-names.ts';
 import { createHooks, type Edits } from './hooks.ts';
 import { weightsInPlace } from './in-place.ts';
 import { batchFeeds, batchInputs, rectangle, type TokenBatch } from './input.ts';
 import type { Model } from './model.ts';
 import { nearestHooks } from './nearest-hook.ts';
+import { type CaptureSelection, checkSelection, keptAxes, selectOutput } from './select-capture.ts';
 
 export interface RunOptions {
   /** Hook points to read, by name or pattern. Default none. */
@@ -24,6 +17,8 @@ export interface RunOptions {
   readonly edit?: Edits;
   /** Compute logits [B, T, V]. Default true; without them the output table is not touched. */
   readonly logits?: boolean;
+  /** Which heads and positions of captured values leave the graph. Default all. */
+  readonly select?: CaptureSelection;
 }
 
 export interface RunResult {
@@ -33,15 +28,24 @@ export interface RunResult {
   readonly captured: ReadonlyMap<HookName, HostTensor>;
 }
 
-/** The canonical name of every hook point that a list of names and patterns means. Throws an InputError for one that means none. */
-export function expandHooks(model: Model, patterns: readonly string[]): HookName[] {
+/**
+ * The canonical name of every hook point that a list of names and patterns means, in the order in which they fire; patterns for these
+ * layers only where `layers` is given. Throws an InputError for a name or layer that means none.
+ */
+export function expandHooks(model: Model, patterns: readonly string[], layers?: readonly number[]): HookName[] {
+  const { L } = model.decoder.sizes;
+  for (const layer of layers ?? [])
+    if (!(Number.isInteger(layer) && layer >= 0 && layer < L))
+      throw new InputError(`layer ${layer}: ${model.decoder.family} has layers 0 to ${L - 1}`);
   const wanted = patterns.map((pattern) => {
     const name = canonicalHook(pattern);
     if (name === undefined || !model.hookNames.some((candidate) => matches(name, candidate)))
       throw noSuchHook(model, pattern, name);
     return name;
   });
-  return model.hookNames.filter((name) => wanted.some((pattern) => matches(pattern, name)));
+  const inLayers = (name: HookName, pattern: HookPattern) =>
+    !layers || !pattern.startsWith('blocks.*.') || layers.includes(Number(name.split('.')[1]));
+  return model.hookNames.filter((name) => wanted.some((pattern) => matches(pattern, name) && inLayers(name, pattern)));
 }
 
 function noSuchHook({ decoder, hookNames }: Model, asked: string, name: HookPattern | undefined): InputError {
@@ -52,11 +56,6 @@ function noSuchHook({ decoder, hookNames }: Model, asked: string, name: HookPatt
   return new InputError(
     `${place} has no such hook point${near.length > 0 ? `; nearest: ${near.join(', ')}` : ''}; \`sinklab info\` lists those it has`,
   );
-}
-
-/** The documented physical order of a hook point. */
-export function hookOrder(name: HookName): readonly string[] {
-  return hookOrders[name.replace(/^blocks\.\d+\./, '') as BlockHook | OuterHook];
 }
 
 /** A captured value as it leaves a program: query heads G and R as one axis H. */
@@ -77,10 +76,12 @@ export async function run(model: Model, batch: TokenBatch, options: RunOptions =
   const edit = options.edit ?? {};
   expandHooks(model, Object.keys(edit));
   const fed = rectangle(batch, model.decoder.sizes);
+  if (options.select) checkSelection(model, options.select, fed.T);
   const { ids, places } = batchInputs(fed.real !== undefined);
   const outputs: Record<string, Output> = {};
   const read = (name: HookName, value: Tensor<string>) => {
-    outputs[name] = captureOutput(name, value);
+    const output = captureOutput(name, value);
+    outputs[name] = options.select ? selectOutput(output, keptAxes(model, name, options.select)) : output;
   };
   const hooks = createHooks({ edit, read, reads: (name) => names.has(name) });
   const last =

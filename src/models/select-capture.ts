@@ -1,8 +1,7 @@
 import { InputError } from '../error.ts';
 import { constant, gather, type Output, rename, sizes, type Tensor } from '../tensor/index.ts';
-import type { HookName } from './hook-names.ts';
+import { type HookName, hookOrder } from './hook-names.ts';
 import type { Model } from './model.ts';
-import { hookOrder } from './run.ts';
 
 /** Which part of captured values leaves the graph. Default: all. */
 export interface CaptureSelection {
@@ -53,17 +52,4 @@ export function selectOutput({ value, order }: Output, kept: readonly KeptAxis[]
     part = rename(gather(part, ids, axis as 'H') as Tensor<'Kept'>, 'Kept', axis as 'H') as unknown as Tensor<'H'>;
   }
   return { value: part, ...(order === undefined ? {} : { order }) };
-}
-
-/** Shape of a captured value for B texts of T tokens, in its documented order. */
-export function captureShape(
-  model: Model,
-  name: HookName,
-  size: { readonly B: number; readonly T: number },
-  selection: CaptureSelection = {},
-): number[] {
-  const widths = new Map<string, number>(Object.entries({ ...model.decoder.sizes, ...size, S: size.T }));
-  for (const [axis, width] of model.hookWidths.get(name) ?? []) widths.set(axis, width);
-  for (const { axis, indices } of keptAxes(model, name, selection)) widths.set(axis, indices.length);
-  return hookOrder(name).map((axis) => widths.get(axis)!);
 }

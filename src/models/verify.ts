@@ -1,14 +1,12 @@
-import { wholeText } from '../attention/places.ts';
 import { InputError, LoadError } from '../error.ts';
 import type { SafetensorsFile } from '../load/safetensors-file.ts';
-import { input, type Tensor } from '../tensor/index.ts';
+import type { Tensor } from '../tensor/index.ts';
 import { type Distance, distance } from './compare-values.ts';
-import { logits } from './forward.ts';
-import type { HookName } from './hook-names.ts';
-import { createHooks } from './hooks.ts';
+import { hookOrder } from './hook-names.ts';
 import type { TokenBatch } from './input.ts';
 import type { Model } from './model.ts';
-import { hookOrder, run } from './run.ts';
+import { run } from './run.ts';
+import { traceHooks } from './trace-hooks.ts';
 import { planReference, type ReferenceKind, type ReferencePlan, type ReferenceTensor } from './verify-reference.ts';
 import { weightsOf } from './weights.ts';
 
@@ -152,6 +150,7 @@ async function compareRun(
         index: [],
         ours: Number.NaN,
         expected: Number.NaN,
+        rowLargest: 0,
       };
       comparisons.push({ ...target, lowering, ...nothing, holds: false, problem });
       continue;
@@ -194,13 +193,10 @@ function rowSums(pattern: Float32Array, shape: readonly number[], sink: Float32A
 
 /** Weights below the first value that differs, without those below values that hold. */
 function suspects(model: Model, comparisons: readonly TensorComparison[], first: TensorComparison): string[] {
-  const values = new Map<HookName | 'logits', Tensor<string>>();
-  const hooks = createHooks({ reads: () => true, read: (name, value) => values.set(name, value) });
-  const all = logits(model.decoder, input('ids', { B: 'B', T: 'T' }, 'int64'), wholeText('T'), hooks);
-  values.set('logits', all as unknown as Tensor<string>);
+  const values = traceHooks(model);
   const below = (of: readonly TensorComparison[]) =>
-    weightsOf(of.map(({ hook }) => values.get(hook ?? 'logits') as unknown as Tensor<never>));
+    weightsOf(of.map(({ hook }) => values.get(hook ?? 'unembed.hook_out') as unknown as Tensor<never>));
   const before = comparisons.slice(0, comparisons.indexOf(first));
   const right = below(before.filter(({ holds, kind }) => holds && kind !== 'logits'));
-  return [...below([first]).keys()].filter((name) => !right.has(name));
+  return [...below([first]).keys()].filter((name) => !right.has(name)).sort();
 }

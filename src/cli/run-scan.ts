@@ -1,0 +1,66 @@
+import { scan } from '../measure/scan.ts';
+import { scanMemory } from '../measure/scan-memory.ts';
+import { describeModel, scanResult } from '../measure/scan-result.ts';
+import type { ScanResult } from '../report/result.ts';
+import type { CommandContext } from './command.ts';
+import { checkMemory } from './memory.ts';
+import { describeFiles, openModel } from './open.ts';
+import type { ModelOptions } from './options.ts';
+import { prepareInput, type ScanInputOptions } from './scan-input.ts';
+import { Progress } from './terminal.ts';
+import { version } from './version.ts';
+
+export interface RunScanOptions extends ModelOptions, ScanInputOptions {
+  readonly epsilon: readonly number[];
+  readonly controls?: boolean;
+  readonly seed: number;
+  /** Tokens whose patterns are kept; 'some' lets the size of the model decide. */
+  readonly patterns: number | 'some' | 'none';
+}
+
+/** Cells of all kept patterns together when the user did not say: about 2 MB in the page. */
+const patternCells = 20e6;
+
+/** Opens a model, scans it with progress on standard error, and gives the result with its provenance. */
+export async function runScan(
+  name: string | undefined,
+  options: RunScanOptions,
+  context: CommandContext,
+): Promise<ScanResult> {
+  const { terminal, signal } = context;
+  const opened = await openModel(name, options, context);
+  await using model = opened.model;
+  const { L, H } = model.decoder.sizes;
+  const { told, notes, ...input } = await prepareInput(model, options, opened);
+  const { files, text } = await describeFiles(opened, context);
+  terminal.err(`${text}\n`);
+  const some = Math.min(256, input.page.length, Math.floor(Math.sqrt(patternCells / (L * H))));
+  const patterns = options.patterns === 'some' ? some : options.patterns === 'none' ? 0 : options.patterns;
+  const warning = checkMemory(scanMemory(model, input, patterns), 'this scan', 'scan a shorter text with --tokens');
+  if (warning) terminal.err(`${warning}\n`);
+  const progress = new Progress(terminal);
+  const started = performance.now();
+  const findings = await scan(model, input, {
+    epsilons: options.epsilon,
+    controls: options.controls ?? false,
+    seed: options.seed,
+    patterns,
+    signal,
+    progress: (done, total, what) => progress.show(`${what}, layer ${(done - 1) % L}`, done / total),
+  }).finally(() => progress.clear());
+  return scanResult(
+    { ...findings, notes: [...notes, ...findings.notes] },
+    {
+      sinklab: version,
+      model: describeModel(model, opened.resolved.source, files),
+      input: told,
+      run: {
+        runtime: model.runtime.backend.name,
+        device: model.runtime.backend.device,
+        threads: model.runtime.threads,
+        seconds: (performance.now() - started) / 1000,
+        peakBytes: process.resourceUsage().maxRSS * 1024,
+      },
+    },
+  );
+}

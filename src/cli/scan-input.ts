@@ -1,0 +1,121 @@
+import { InputError } from '../error.ts';
+import { chatPrompt } from '../load/chat-prompt.ts';
+import { parseMessages } from '../load/chat-template.ts';
+import { DEFAULT_TEXT, DEFAULT_TEXT_SOURCE } from '../load/default-text.ts';
+import { pageIds, parseIds, protocolTexts } from '../load/prompts.ts';
+import { readText } from '../load/prompts-node.ts';
+import { describeTokens } from '../load/token-roles.ts';
+import type { ScanInput } from '../measure/scan.ts';
+import type { Model } from '../models/model.ts';
+import type { ScanResult, TokenInfo } from '../report/result.ts';
+import type { OpenedModel } from './open.ts';
+
+export type BosMode = 'auto' | 'add' | 'none';
+
+export interface ScanInputOptions {
+  readonly text?: string;
+  readonly file?: string;
+  readonly ids?: string;
+  readonly chat?: string;
+  readonly corpus?: string;
+  readonly bos: BosMode;
+  /** Longest page in tokens. */
+  readonly tokens: number;
+  /** Texts of the protocol and tokens of each. */
+  readonly texts: number;
+  readonly textTokens: number;
+}
+
+export interface PreparedInput extends ScanInput {
+  readonly told: ScanResult['input'];
+  readonly notes: string[];
+}
+
+/** One text from `--text`, `--file`, `--ids` or `--chat`; else the protocol's texts and a page from `--corpus` or the text that ships. */
+export async function prepareInput(
+  model: Model,
+  options: ScanInputOptions,
+  opened: Pick<OpenedModel, 'tokenizer'>,
+): Promise<PreparedInput> {
+  const named = (['text', 'file', 'ids', 'chat', 'corpus'] as const).filter((name) => options[name] !== undefined);
+  if (named.length > 1) throw new InputError(`--${named.join(' and --')}: give one of them`);
+  if (options.ids !== undefined) {
+    const ids = parseIds(options.ids, model.decoder.sizes.V);
+    return prepared(model, options, { source: '--ids', ids, bosAdded: false });
+  }
+  const tokenizer = opened.tokenizer();
+  if (options.chat !== undefined) {
+    const messages = parseMessages(JSON.parse(await readText(options.chat, { option: '--chat' })));
+    const { ids, bosAdded, templateSpans } = chatPrompt(tokenizer, messages, { bos: options.bos });
+    return prepared(model, options, {
+      source: options.chat,
+      ids,
+      bosAdded,
+      ...(templateSpans ? { templateSpans } : {}),
+    });
+  }
+  const source = options.text !== undefined ? '--text' : (options.file ?? options.corpus ?? DEFAULT_TEXT_SOURCE);
+  const path = options.file ?? options.corpus;
+  const text =
+    options.text ??
+    (path === undefined ? DEFAULT_TEXT : await readText(path, { option: options.file ? '--file' : '--corpus' }));
+  const { ids, bosAdded, cut } = pageIds(text, tokenizer, { tokens: options.tokens, bos: options.bos });
+  const page = prepared(model, options, { source, ids, bosAdded });
+  if (options.text !== undefined || options.file !== undefined)
+    return cut
+      ? {
+          ...page,
+          notes: [
+            ...page.notes,
+            `The text is longer than ${options.tokens} tokens; the first ${options.tokens} were scanned (--tokens).`,
+          ],
+        }
+      : page;
+  const texts = protocolTexts(text, tokenizer, { texts: options.texts, tokens: options.textTokens, bos: options.bos });
+  return {
+    ...page,
+    texts: texts.ids,
+    told: { ...page.told, protocol: { texts: options.texts, tokens: options.textTokens } },
+  };
+}
+
+interface Page {
+  readonly source: string;
+  readonly ids: number[];
+  readonly bosAdded: boolean;
+  readonly templateSpans?: [number, number][];
+}
+
+function prepared(
+  model: Model,
+  { bos }: ScanInputOptions,
+  { source, ids, bosAdded, templateSpans }: Page,
+): PreparedInput {
+  const { tokenizer } = model;
+  const { maxPositions } = model.decoder.sizes;
+  const tokens = tokenizer
+    ? describeTokens(ids, tokenizer, templateSpans ? { templateSpans } : {})
+    : ids.map(unknownToken);
+  const notes =
+    ids.length > maxPositions
+      ? [
+          `The text has ${ids.length} tokens, the model was made for ${maxPositions}: beyond them its attention is not meaningful.`,
+        ]
+      : [];
+  return {
+    page: ids,
+    tokens,
+    fixed: ids[0] === tokenizer?.bosId ? 1 : 0,
+    told: { bos, bosAdded, firstIds: ids.slice(0, 8), source, page: tokens },
+    notes,
+  };
+}
+
+/** A token of a model without a tokenizer: known by its id alone. */
+const unknownToken = (id: number, position: number): TokenInfo => ({
+  position,
+  id,
+  text: `[${id}]`,
+  role: position === 0 ? 'first' : 'text',
+  class: 'other',
+});
