@@ -84,21 +84,30 @@ function memoryText({ memory, tokens, provenance }: ModelDescription, about: Inf
 function attentionText({ windows, learnedSinks }: ModelDescription): string {
   const full = windows.flatMap((window, layer) => (window === null ? [layer] : []));
   const sizes = [...new Set(windows.filter((window) => window !== null))];
+  const layers = (values: readonly number[]) => `layer${values.length === 1 ? '' : 's'} ${ranges(values)}`;
   const parts = full.length === windows.length ? ['full in every layer'] : [];
   if (sizes.length > 0) {
-    if (full.length > 0) parts.push(`full in layers ${ranges(full)}`);
+    if (full.length > 0) parts.push(`full in ${layers(full)}`);
     for (const size of sizes)
       parts.push(
-        `window of ${integer(size)} tokens in layers ${ranges(windows.flatMap((window, layer) => (window === size ? [layer] : [])))}`,
+        `window of ${integer(size)} tokens in ${layers(windows.flatMap((window, layer) => (window === size ? [layer] : [])))}`,
       );
   }
-  parts.push(learnedSinks.length > 0 ? `learned sinks in layers ${ranges(learnedSinks)}` : 'no learned sinks');
+  parts.push(learnedSinks.length > 0 ? `learned sinks in ${layers(learnedSinks)}` : 'no learned sinks');
   return parts.join('; ');
 }
 
 function ropeText({ rope, provenance }: ModelDescription): string {
-  const keys = Object.entries(rope).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
+  const keys = Object.entries(rope).map(([key, value]) => `${key} ${settings(value)}`);
   return keys.length === 0 ? 'none' : escapeText(`${keys.join(', ')}; pairs stored ${provenance.ropePairing}`);
+}
+
+/** `(rope_type yarn, factor 32)` for an object. */
+function settings(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  return `(${Object.entries(value)
+    .map(([key, inner]) => `${key} ${settings(inner)}`)
+    .join(', ')})`;
 }
 
 function layersText(layers: readonly number[] | undefined): string {

@@ -1,6 +1,6 @@
 import { freemem, totalmem } from 'node:os';
 import { InputError } from '../error.ts';
-import { bytes } from '../report/format.ts';
+import { plainBytes } from './terminal.ts';
 
 /** Memory of the machine, or of the container if that is less; and what is free of it. */
 export function machineMemory(): { readonly total: number; readonly free: number } {
@@ -22,8 +22,10 @@ export function checkMemory(
   { total, free } = machineMemory(),
 ): string | undefined {
   if (needed > total)
-    throw new InputError(`memory: ${what} takes about ${bytes(needed)}, this machine has ${bytes(total)}; ${advice}`);
+    throw new InputError(
+      `memory: ${what} takes about ${plainBytes(needed)}, this machine has ${plainBytes(total)}; ${advice}`,
+    );
   if (needed > free)
-    return `${what} takes about ${bytes(needed)}, of which ${bytes(free)} are free now; it may be slow or be stopped`;
+    return `${what} takes about ${plainBytes(needed)}, of which ${plainBytes(free)} are free now; it may be slow or be stopped`;
   return undefined;
 }

@@ -6,10 +6,9 @@ import type { Tokenizer } from '../load/tokenizer.ts';
 import { type LoadOptions, loadNamed } from '../models/load-node.ts';
 import type { Model } from '../models/model.ts';
 import { escapeText } from '../report/escape.ts';
-import { bytes } from '../report/format.ts';
 import type { CommandContext } from './command.ts';
 import type { ModelOptions } from './options.ts';
-import { Progress } from './terminal.ts';
+import { Progress, plainBytes } from './terminal.ts';
 
 export interface OpenedModel {
   readonly model: Model;
@@ -70,7 +69,7 @@ export async function describeFiles(
   const named = files.map(({ name, bytes: size, sha256 }) => {
     // Files of the hub cache are links to blobs named by hash: the snapshot's name says more.
     const shown = resolved.kind === 'gguf' ? basename(resolved.path) : name;
-    return `${escapeText(shown)} (${bytes(size)}, sha256 ${sha256.slice(0, 12)}…)`;
+    return `${escapeText(shown)} (${plainBytes(size)}, sha256 ${sha256.slice(0, 12)}…)`;
   });
   const types = dtypes.map((type) => escapeText(type.replace('gguf:', ''))).join(', ');
   const at = revision === undefined ? '' : ` at ${escapeText(revision.slice(0, 12))}`;

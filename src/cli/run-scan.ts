@@ -1,7 +1,7 @@
+import type { ScanResult } from '../measure/result.ts';
 import { scan } from '../measure/scan.ts';
 import { scanMemory } from '../measure/scan-memory.ts';
 import { describeModel, scanResult } from '../measure/scan-result.ts';
-import type { ScanResult } from '../report/result.ts';
 import type { CommandContext } from './command.ts';
 import { checkMemory } from './memory.ts';
 import { describeFiles, openModel } from './open.ts';

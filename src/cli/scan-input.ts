@@ -5,9 +5,9 @@ import { DEFAULT_TEXT, DEFAULT_TEXT_SOURCE } from '../load/default-text.ts';
 import { pageIds, parseIds, protocolTexts } from '../load/prompts.ts';
 import { readText } from '../load/prompts-node.ts';
 import { describeTokens } from '../load/token-roles.ts';
+import type { ScanResult, TokenInfo } from '../measure/result.ts';
 import type { ScanInput } from '../measure/scan.ts';
 import type { Model } from '../models/model.ts';
-import type { ScanResult, TokenInfo } from '../report/result.ts';
 import type { OpenedModel } from './open.ts';
 
 export type BosMode = 'auto' | 'add' | 'none';

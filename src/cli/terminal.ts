@@ -1,6 +1,9 @@
 import { bytes } from '../report/format.ts';
 import { type Paint, paint, wantsColor } from '../report/terminal/paint.ts';
 
+/** `1.05 GB` with a plain space: for messages, whose other spaces are escaped. */
+export const plainBytes = (count: number) => bytes(count).replace('\u00a0', ' ');
+
 /** Where a command writes, so that tests can read it. */
 export interface Terminal {
   /** Results: standard output. */

@@ -1,4 +1,4 @@
-import type { ScanResult } from './result.ts';
+import type { ScanResult } from '../measure/result.ts';
 
 /** A remark beside a layer of a map: in words, or by a letter whose meaning stands in the legend. */
 export interface LayerMark {

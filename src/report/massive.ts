@@ -1,4 +1,4 @@
-import type { MassiveActivation, ScanResult } from './result.ts';
+import type { MassiveActivation, ScanResult } from '../measure/result.ts';
 
 /** One huge number that persists: the same position and dimension over several layers. */
 export interface MassiveRun {

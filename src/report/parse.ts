@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { LoadError } from '../error.ts';
 import { escapeText } from './escape.ts';
-import type { PatternSample, ScanResult } from './result.ts';
+import type { PatternSample, ScanResult } from '../measure/result.ts';
 import { scanSchema } from './scan.schema.ts';
 
 /** The longest result that is read, in characters. */

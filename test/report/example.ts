@@ -1,4 +1,4 @@
-import type { HeadMap, LayerCurves, PatternSample, ScanResult, SinkRate, TokenInfo } from '../../src/report/result.ts';
+import type { HeadMap, LayerCurves, PatternSample, ScanResult, SinkRate, TokenInfo } from '../../src/measure/result.ts';
 
 export interface ExampleOptions {
   layers?: number;

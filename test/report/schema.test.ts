@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { LoadError } from '../../src/error.ts';
 import { writeJson } from '../../src/report/json.ts';
 import { parseScanResult } from '../../src/report/parse.ts';
-import type { ScanResult } from '../../src/report/result.ts';
+import type { ScanResult } from '../../src/measure/result.ts';
 import type { scanSchema } from '../../src/report/scan.schema.ts';
 import { example } from './example.ts';
 

@@ -10,14 +10,13 @@ import { rectangle } from '../../models/input.ts';
 import { estimateMemory } from '../../models/memory.ts';
 import { run } from '../../models/run.ts';
 import { escapeText } from '../../report/escape.ts';
-import { bytes } from '../../report/format.ts';
 import { type CaptureInput, type CaptureInputOptions, captureInput } from '../capture-input.ts';
 import { captureMetadata } from '../capture-metadata.ts';
 import { type CommandContext, examples } from '../command.ts';
 import { checkMemory } from '../memory.ts';
 import { describeFiles, openModel } from '../open.ts';
 import { byteCount, indices, type ModelOptions, modelArgument, whole, withModelOptions } from '../options.ts';
-import { Progress } from '../terminal.ts';
+import { Progress, plainBytes } from '../terminal.ts';
 
 interface Options extends ModelOptions, CaptureInputOptions {
   readonly hook: readonly string[];
@@ -90,8 +89,8 @@ async function act(name: string | undefined, options: Options, context: CommandC
   const { total } = estimateMemory(model, { B, T, watched, logits: wantsLogits, captured: fetched });
   const warning = checkMemory(total, 'this capture', 'choose fewer tokens (--tokens), or fewer --hook and --layer');
   const { files, text } = await describeFiles(opened, context);
-  for (const line of [text, ...input.notes, ...(warning ? [warning] : [])]) terminal.err(`${escapeText(line)}\n`);
-  terminal.err(`capture: ${plan.length} tensors, ${bytes(cost)} for ${B} × ${T} tokens\n`);
+  for (const line of [text, ...input.notes, ...(warning ? [warning] : [])]) terminal.err(`${line}\n`);
+  terminal.err(`capture: ${plan.length} tensors, ${plainBytes(cost)} for ${B} × ${T} tokens\n`);
 
   const progress = new Progress(terminal);
   progress.show('running');
@@ -112,7 +111,7 @@ async function act(name: string | undefined, options: Options, context: CommandC
       },
     });
   await writeSafetensors(options.out, tensors, captureMetadata(model, plan, input, files));
-  terminal.out(`${escapeText(options.out)}: ${plan.length} tensors, ${bytes(cost)}\n`);
+  terminal.out(`${escapeText(options.out)}: ${plan.length} tensors, ${plainBytes(cost)}\n`);
   for (const { name: hook, axes, shape } of plan.slice(0, 12))
     terminal.out(`  ${hook}  ${axes.map((axis, i) => `${axis} ${shape[i]}`).join(' × ')}\n`);
   if (plan.length > 12) terminal.out(`  and ${plan.length - 12} more\n`);
@@ -128,7 +127,7 @@ function checkCost(cost: number, plan: readonly PlannedTensor[], { maxBytes, dty
   const largest = plan.reduce((a, b) => (b.bytes > a.bytes ? b : a));
   const half = dtype === 'float32' ? ', --dtype float16' : '';
   throw new InputError(
-    `capture: ${plan.length} tensors take ${bytes(cost)}, --max-bytes allows ${bytes(maxBytes)}; the largest is ${largest.name} with ${bytes(largest.bytes)}; choose with --layer, --head and --position${half}, or allow more with --max-bytes`,
+    `capture: ${plan.length} tensors take ${plainBytes(cost)}, --max-bytes allows ${plainBytes(maxBytes)}; the largest is ${largest.name} with ${plainBytes(largest.bytes)}; choose with --layer, --head and --position${half}, or allow more with --max-bytes`,
   );
 }
 

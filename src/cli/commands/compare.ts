@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { readText } from '../../load/prompts-node.ts';
+import type { ScanResult } from '../../measure/result.ts';
 import { renderCompareHtml } from '../../report/html/compare.ts';
 import { writeJson } from '../../report/json.ts';
 import { parseScanResult } from '../../report/parse.ts';
-import type { ScanResult } from '../../report/result.ts';
 import { renderCompare } from '../../report/terminal/compare.ts';
 import { type CommandContext, examples, writeJsonResult, writeTextFile } from '../command.ts';
 import { modelArgument, withJson, withModelOptions } from '../options.ts';

@@ -3,9 +3,10 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import type { ScanResult } from '../../measure/result.ts';
 import { renderHtml } from '../../report/html/scan.ts';
 import { writeJson } from '../../report/json.ts';
-import type { ScanResult } from '../../report/result.ts';
+import { renderSvg } from '../../report/svg.ts';
 import { renderScan } from '../../report/terminal/scan.ts';
 import { type CommandContext, examples, writeJsonResult, writeTextFile } from '../command.ts';
 import { modelArgument, whole, withJson, withModelOptions } from '../options.ts';
@@ -16,6 +17,7 @@ interface Options extends Omit<RunScanOptions, 'patterns'> {
   readonly patterns?: number;
   readonly html?: string;
   readonly open?: boolean;
+  readonly svg?: string;
   readonly json?: string | true;
 }
 
@@ -29,6 +31,7 @@ export function register(program: Command, context: CommandContext): void {
     .argument('[model]', `${modelArgument}; default SmolLM2-135M-Instruct`);
   withScanOptions(command)
     .option('--html <file>', 'write one self-contained page')
+    .option('--svg <file>', 'write one picture: sink map and norms')
     .option('--open', 'open that page in a browser')
     .option(
       '--patterns <n>',
@@ -56,6 +59,10 @@ async function act(name: string | undefined, options: Options, context: CommandC
     context,
   );
   if (!taken) terminal.out(renderScan(result, terminal.paint));
+  if (options.svg !== undefined) {
+    await writeTextFile('--svg', options.svg, renderSvg(result));
+    terminal.err(`wrote ${options.svg}\n`);
+  }
   if (!page) return;
   const file = options.html ?? join(await mkdtemp(join(tmpdir(), 'sinklab-')), 'scan.html');
   await writeTextFile('--html', file, await renderHtml(result));

@@ -2,7 +2,7 @@ import * as Plot from '@observablehq/plot';
 import { comparedFigures, differenceMap, unlike } from '../difference.ts';
 import { escapeText } from '../escape.ts';
 import { largest, mean, number, percent } from '../format.ts';
-import type { HeadMap, ScanResult } from '../result.ts';
+import type { HeadMap, ScanResult } from '../../measure/result.ts';
 import { type Builder, builder } from './dom.ts';
 import { curvePlot, figure, tidy } from './plots.ts';
 import { shell } from './shell.ts';

@@ -2,7 +2,7 @@ import { escapeText, visibleToken } from '../escape.ts';
 import { percent } from '../format.ts';
 import { rounded } from '../json.ts';
 import { layerMarks } from '../marks.ts';
-import type { HeadMap, ScanResult } from '../result.ts';
+import type { HeadMap, ScanResult } from '../../measure/result.ts';
 import type { PageData } from './page/types.ts';
 
 const short = (values: readonly number[]) => values.map((value) => rounded(value, 4));

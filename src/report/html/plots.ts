@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot';
 import { number } from '../format.ts';
-import type { LayerCurves, ScanResult, SinkRate } from '../result.ts';
+import type { LayerCurves, ScanResult, SinkRate } from '../../measure/result.ts';
 import type { Builder } from './dom.ts';
 
 export interface Series {

@@ -1,6 +1,6 @@
 import { escapeText } from '../escape.ts';
 import { number } from '../format.ts';
-import type { ScanResult, SinkRate } from '../result.ts';
+import type { ScanResult, SinkRate } from '../../measure/result.ts';
 import { pageData } from './data.ts';
 import { type Builder, builder } from './dom.ts';
 import { layerPlots, ratePlot } from './plots.ts';

@@ -1,12 +1,15 @@
-/** The one style sheet of every page: light and dark, phone to desk. Sinks are vermilion, other tokens blue (Okabe and Ito's palette). */
-export const style = `
+/** Colours of every page and picture, light and dark. Sinks are vermilion, other tokens blue (Okabe and Ito's palette). */
+export const colors = `
 :root { color-scheme: light dark;
   --paper: #fdfdfc; --card: #fff; --ink: #1b1f24; --soft: #59626d; --line: #d9dde2; --focus: #0b62c4;
   --sink: #c44e00; --others: #0068a8; --third: #007a5a; --fourth: #8a5a00; --heat: 0, 104, 168; }
 @media (prefers-color-scheme: dark) { :root {
   --paper: #14171b; --card: #1b1f25; --ink: #e6e9ed; --soft: #a0a9b4; --line: #353c45; --focus: #7ab8ff;
   --sink: #ff9450; --others: #62bdf3; --third: #3fcf9f; --fourth: #e5b64a; --heat: 86, 180, 233; } }
-* { box-sizing: border-box; }
+`;
+
+/** The one style sheet of every page: phone to desk. */
+export const style = `${colors}* { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 74rem; background: var(--paper); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0; }

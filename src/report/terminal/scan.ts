@@ -1,7 +1,7 @@
 import { escapeText } from '../escape.ts';
 import { bytes, integer, mean, number, percent } from '../format.ts';
 import { layerMarks } from '../marks.ts';
-import type { ScanResult } from '../result.ts';
+import type { ScanResult } from '../../measure/result.ts';
 import { headMap } from './map.ts';
 import { type Paint, paint, type TerminalOptions } from './paint.ts';
 import { tokenStrip } from './strip.ts';

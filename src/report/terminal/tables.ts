@@ -1,7 +1,7 @@
 import { escapeText, visibleToken } from '../escape.ts';
 import { number, percent, ranges } from '../format.ts';
 import { largestRatio, massiveRuns } from '../massive.ts';
-import type { Control, ScanResult, SinkRate } from '../result.ts';
+import type { Control, ScanResult, SinkRate } from '../../measure/result.ts';
 import type { Paint } from './paint.ts';
 import { type Column, table, wrap } from './text.ts';
 
