@@ -10,4 +10,4 @@ export * from './ops/reduce.ts';
 export * from './ops/select.ts';
 export * from './ops/shape.ts';
 export * from './ops/source.ts';
-export { type DType, describe, type Literal, sizes, type Tensor, type Within } from './tensor.ts';
+export { type DType, describe, type Literal, size, sizes, type Tensor, type Within } from './tensor.ts';

@@ -80,3 +80,8 @@ export function describe(node: Node): string {
 export function sizes(tensor: Within<string>): ReadonlyMap<string, Dim> {
   return tensor.node.axes;
 }
+
+/** The size of one axis. */
+export function size<A extends string>(tensor: Tensor<A>, axis: A): Dim {
+  return tensor.node.size(axis);
+}

@@ -10,7 +10,7 @@ import './values/shape.ts';
 import './values/source.ts';
 
 it('every exported operator has a value test', () => {
-  const others = ['canonical', 'describe', 'lower', 'sizes', 'Dim'];
+  const others = ['canonical', 'describe', 'lower', 'size', 'sizes', 'Dim'];
   const operators = Object.entries(tensor).filter(
     ([name, value]) => typeof value === 'function' && !others.includes(name),
   );

@@ -126,6 +126,7 @@ const selectOperator: Operator = {
 };
 /** `yes` where the condition holds, else `no`. The condition may be broadcast to the axes of the choices. */
 export function select<A extends string>(condition: Within<A>, yes: Tensor<A>, no: Within<A> | number): Tensor<A>;
+export function select<A extends string>(condition: Within<A>, yes: number, no: Tensor<A>): Tensor<A>;
 export function select<A extends string>(condition: Tensor<A>, yes: number, no: Within<A> | number): Tensor<A>;
 export function select(condition: Within<string>, yes: Within<string> | number, no: Within<string> | number): unknown {
   const dtype = typeof yes !== 'number' ? yes.node.dtype : typeof no !== 'number' ? no.node.dtype : 'float32';
