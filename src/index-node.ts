@@ -1,0 +1,8 @@
+/** Everything of `sinklab`, and what needs Node: models by path or hub id, writing files, the runtime on onnxruntime-node. */
+export * from './index.ts';
+export { openLocal } from './load/open-local.ts';
+export { resolveModel } from './load/resolve-model-node.ts';
+export { loadTokenizer } from './load/tokenizer-node.ts';
+export { writeSafetensors } from './load/write-safetensors-node.ts';
+export { type LoadedModel, type LoadOptions, load, loadNamed } from './models/load-node.ts';
+export { nodeRuntime } from './runtime/node.ts';
