@@ -1,5 +1,5 @@
 import { InputError } from '../error.ts';
-import type { Tensor } from '../tensor/index.ts';
+import { mark, type Tensor } from '../tensor/index.ts';
 import {
   type BlockHook,
   type BlockHooks,
@@ -44,10 +44,12 @@ export interface HookOptions {
   readonly read?: (name: HookName, value: Tensor<string>, place: HookPlace) => void;
   /** Which hook points `read` needs. Default: none. */
   readonly reads?: (name: HookName) => boolean;
+  /** Keep every step of attention a value of its own, so that all can be differentiated. Default false: only where one is read or edited. */
+  readonly watched?: boolean;
 }
 
 /** Hooks that apply edits and report values. Throws an InputError for a name that is no hook point. */
-export function createHooks({ edit = {}, read, reads = () => false }: HookOptions = {}): Hooks {
+export function createHooks({ edit = {}, read, reads = () => false, watched = false }: HookOptions = {}): Hooks {
   const edits = Object.entries(edit).map(([pattern, change]) => {
     const name = canonicalHook(pattern);
     if (name === undefined) throw new InputError(`edit: "${pattern}" is not a hook point; \`sinklab info\` lists them`);
@@ -57,14 +59,18 @@ export function createHooks({ edit = {}, read, reads = () => false }: HookOption
     const place = { name, layer };
     for (const [pattern, change] of edits)
       if (matches(pattern, name)) value = checked(change(value, place), value, name);
-    if (reads(name)) read?.(name, value, place);
-    return value;
+    if (!reads(name)) return value;
+    // A node of its own, or a gradient there would include paths around the hook point.
+    const point = mark(value);
+    read?.(name, point, place);
+    return point;
   };
   return {
     block(layer) {
       const at = ((name: BlockHook, value: Tensor<string>) =>
         tap(`blocks.${layer}.${name}`, layer, value)) as unknown as BlockTap;
       at.watched = (...names) =>
+        watched ||
         names.some((hook) => {
           const name: HookName = `blocks.${layer}.${hook}`;
           return reads(name) || edits.some(([pattern]) => matches(pattern, name));

@@ -1,13 +1,16 @@
 /** Symbolic tensors: named axes that the compiler checks, one definition per operator, lowering to ONNX. */
 export { canonical } from './axes.ts';
 export { Dim, type Size } from './dim.ts';
+export { gradients } from './gradient.ts';
 export { type Graph, type GraphInput, lower, type Output } from './graph.ts';
 export type { LoweringOptions, WeightStorage } from './lowering.ts';
+export * from './ops/along.ts';
 export * from './ops/attention.ts';
 export * from './ops/dot.ts';
 export * from './ops/elementwise.ts';
+export { mark, stopGradient, straightThrough } from './ops/flow.ts';
 export * from './ops/reduce.ts';
 export * from './ops/select.ts';
-export * from './ops/shape.ts';
+export { expand, merge, rename, split } from './ops/shape.ts';
 export * from './ops/source.ts';
 export { type DType, describe, type Literal, size, sizes, type Tensor, type Within } from './tensor.ts';

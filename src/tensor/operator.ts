@@ -10,10 +10,16 @@ export interface Inferred {
 }
 
 /**
- * A gradient rule: given the node and the gradient of its result, the gradient for each input (undefined where none flows).
- * Sums over axes that an input lacks are the differentiator's work, so a rule has no shape cases.
+ * A gradient rule: from the gradient of the result, the gradient of each input (undefined where none flows). Gradients may lack axes
+ * along which they are constant. An element-wise rule leaves sums over axes that an input lacks to the differentiator, so it has no
+ * shape cases.
  */
-export type Gradient = (node: Node, upstream: Node) => (Node | undefined)[];
+export type Gradient = (
+  upstream: Tensor<string>,
+  inputs: readonly Tensor<string>[],
+  result: Tensor<string>,
+  attributes: Attributes,
+) => readonly (Within<string> | undefined)[];
 
 /** One operator, defined in one place: shape rule, lowering to ONNX, and gradient. */
 export interface Operator {
@@ -21,7 +27,9 @@ export interface Operator {
   infer(inputs: readonly Node[], attributes: Attributes): Inferred;
   lower(node: Node, lowering: Lowering): Placed;
   /** The rule, or the reason why there is none. */
-  readonly gradient?: Gradient | { readonly none: string };
+  readonly gradient: Gradient | { readonly none: string };
+  /** Operands are broadcast to the axes of the result: their gradients are summed over the axes they lack. Default false. */
+  readonly broadcasts?: true;
 }
 
 /** Applies an operator: checks shapes, returns the new value. The axes of the result are the caller's to type. */

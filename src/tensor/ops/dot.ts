@@ -4,6 +4,8 @@ import { Dim } from '../dim.ts';
 import type { Lowering, Placed } from '../lowering.ts';
 import { apply, expectType, type Operator, union } from '../operator.ts';
 import { describe, type Node, type Tensor } from '../tensor.ts';
+import { multiply } from './elementwise.ts';
+import { broadcast } from './shape.ts';
 
 const product = (node: Node, axes: readonly string[]) =>
   axes.reduce((size, axis) => size.times(node.size(axis)), Dim.of(1));
@@ -65,6 +67,15 @@ function batched(left: Node, right: Node, over: readonly string[], lowering: Low
 
 const dotOperator: Operator = {
   name: 'dot',
+  gradient(upstream, [a, b], result) {
+    const g = broadcast(upstream, result.node.axes);
+    // For each operand: the upstream against the other, over all axes that this one lacks.
+    const against = (operand: Tensor<string>, other: Tensor<string>) => {
+      const over = [...g.node.axes.keys()].filter((axis) => !operand.node.axes.has(axis));
+      return over.length === 0 ? multiply(g, other) : dot(g, other, over);
+    };
+    return [against(a!, b!), against(b!, a!)];
+  },
   infer(inputs, { over }) {
     const axes = union('dot', inputs);
     for (const input of inputs) expectType('dot', input, 'float32', 'float64');

@@ -14,9 +14,14 @@ function operand(lowering: Lowering, node: Node, layout: Layout): string {
   return lowering.arrange(place, first < 0 ? [] : target.slice(first));
 }
 
-function elementwise(name: string, onnx: string, types: readonly DType[], result?: DType): Operator {
+type Rule = Operator['gradient'];
+const flat: Rule = { none: 'the result is piecewise constant' };
+
+function elementwise(name: string, onnx: string, types: readonly DType[], gradient: Rule, result?: DType): Operator {
   return {
     name,
+    gradient,
+    broadcasts: true,
     infer(inputs) {
       const dtype = inputs[0]!.dtype;
       for (const input of inputs) {
@@ -43,8 +48,8 @@ const floats = ['float32', 'float64'] as const;
 const numbers = [...floats, 'int64'] as const;
 
 type Unary = <A extends string>(x: Tensor<A>) => Tensor<A>;
-const unary = (name: string, onnx: string, types: readonly DType[] = floats): Unary => {
-  const operator = elementwise(name, onnx, types);
+const unary = (name: string, onnx: string, gradient: Rule, types: readonly DType[] = floats): Unary => {
+  const operator = elementwise(name, onnx, types, gradient);
   return (x) => apply(operator, [x]);
 };
 
@@ -55,44 +60,64 @@ interface Binary {
   <A extends string, B extends string>(a: Tensor<A>, b: Tensor<B>): Tensor<A | B>;
   <A extends string, B extends string>(a: Within<A>, b: Within<B>): Within<A | B>;
 }
-const binary = (name: string, onnx: string, types: readonly DType[] = numbers, result?: DType): Binary => {
-  const operator = elementwise(name, onnx, types, result);
+const binary = (
+  name: string,
+  onnx: string,
+  gradient: Rule,
+  types: readonly DType[] = numbers,
+  result?: DType,
+): Binary => {
+  const operator = elementwise(name, onnx, types, gradient, result);
   const lift = (value: Within<string> | number, other: Within<string> | number) =>
     typeof value === 'number' ? scalar(value, (other as Within<string>).node.dtype) : value;
   return ((a: Within<string> | number, b: Within<string> | number) =>
     apply(operator, [lift(a, b), lift(b, a)])) as Binary;
 };
 
-export const negate = unary('negate', 'Neg', numbers);
-export const absolute = unary('absolute', 'Abs', numbers);
-export const exp = unary('exp', 'Exp');
-export const log = unary('log', 'Log');
-export const sqrt = unary('sqrt', 'Sqrt');
-export const cos = unary('cos', 'Cos', ['float32']);
-export const sin = unary('sin', 'Sin', ['float32']);
-export const tanh = unary('tanh', 'Tanh');
-export const sigmoid = unary('sigmoid', 'Sigmoid');
-export const relu = unary('relu', 'Relu');
+export const negate = unary('negate', 'Neg', (g) => [negate(g)], numbers);
+export const absolute = unary('absolute', 'Abs', (g, [x]) => [select(less(x!, 0), negate(g), g)], numbers);
+export const exp = unary('exp', 'Exp', (g, _, y) => [multiply(g, y)]);
+export const log = unary('log', 'Log', (g, [x]) => [divide(g, x!)]);
+export const sqrt = unary('sqrt', 'Sqrt', (g, _, y) => [divide(multiply(g, 0.5), y)]);
+export const cos = unary('cos', 'Cos', (g, [x]) => [multiply(g, negate(sin(x!)))], ['float32']);
+export const sin = unary('sin', 'Sin', (g, [x]) => [multiply(g, cos(x!))], ['float32']);
+export const tanh = unary('tanh', 'Tanh', (g, _, y) => [multiply(g, subtract(1, multiply(y, y)))]);
+export const sigmoid = unary('sigmoid', 'Sigmoid', (g, _, y) => [multiply(g, multiply(y, subtract(1, y)))]);
+export const relu = unary('relu', 'Relu', (g, [x]) => [select(less(0, x!), g, 0)]);
 /** Gauss error function. */
-export const erf = unary('erf', 'Erf', ['float32']);
+export const erf = unary(
+  'erf',
+  'Erf',
+  (g, [x]) => [multiply(g, multiply(exp(negate(multiply(x!, x!))), 2 / Math.sqrt(Math.PI)))],
+  ['float32'],
+);
 /** Logical complement. */
-export const not = unary('not', 'Not', ['bool']);
+export const not = unary('not', 'Not', flat, ['bool']);
 
-export const add = binary('add', 'Add');
-export const subtract = binary('subtract', 'Sub');
-export const multiply = binary('multiply', 'Mul');
-export const divide = binary('divide', 'Div');
-export const minimum = binary('minimum', 'Min');
-export const maximum = binary('maximum', 'Max');
-export const power = binary('power', 'Pow', floats);
-export const less = binary('less', 'Less', numbers, 'bool');
-export const lessOrEqual = binary('lessOrEqual', 'LessOrEqual', numbers, 'bool');
-export const equal = binary('equal', 'Equal', numbers, 'bool');
-export const and = binary('and', 'And', ['bool']);
-export const or = binary('or', 'Or', ['bool']);
+export const add = binary('add', 'Add', (g) => [g, g]);
+export const subtract = binary('subtract', 'Sub', (g) => [g, negate(g)]);
+export const multiply = binary('multiply', 'Mul', (g, [a, b]) => [multiply(g, b!), multiply(g, a!)]);
+export const divide = binary('divide', 'Div', (g, [, b], y) => [divide(g, b!), negate(multiply(g, divide(y, b!)))]);
+/** Where both are equal the gradient flows to the first. */
+export const minimum = binary('minimum', 'Min', (g, [a, b]) => choose(lessOrEqual(a!, b!), g));
+/** Where both are equal the gradient flows to the first. */
+export const maximum = binary('maximum', 'Max', (g, [a, b]) => choose(lessOrEqual(b!, a!), g));
+export const power = binary(
+  'power',
+  'Pow',
+  (g, [a, b], y) => [multiply(g, multiply(b!, power(a!, subtract(b!, 1)))), multiply(g, multiply(y, log(a!)))],
+  floats,
+);
+export const less = binary('less', 'Less', flat, numbers, 'bool');
+export const lessOrEqual = binary('lessOrEqual', 'LessOrEqual', flat, numbers, 'bool');
+export const equal = binary('equal', 'Equal', flat, numbers, 'bool');
+export const and = binary('and', 'And', flat, ['bool']);
+export const or = binary('or', 'Or', flat, ['bool']);
+
+const choose = (first: Tensor<string>, g: Tensor<string>) => [select(first, g, 0), select(first, 0, g)];
 
 const remainderOperator: Operator = {
-  ...elementwise('remainder', 'Mod', floats),
+  ...elementwise('remainder', 'Mod', floats, (g) => [g, undefined]),
   lower(node, lowering) {
     const layout = lowering.common(node.inputs);
     const operands = node.inputs.map((input) => operand(lowering, input, layout));
@@ -106,6 +131,8 @@ export function remainder<A extends string>(a: Tensor<A>, b: number): Tensor<A> 
 
 const selectOperator: Operator = {
   name: 'select',
+  broadcasts: true,
+  gradient: (g, [condition]) => [undefined, select(condition!, g, 0), select(condition!, 0, g)],
   infer(inputs) {
     const [condition, yes, no] = inputs as [Node, Node, Node];
     expectType('select', condition, 'bool');
@@ -136,6 +163,7 @@ export function select(condition: Within<string>, yes: Within<string> | number, 
 
 const castOperator: Operator = {
   name: 'cast',
+  gradient: (g, [x]) => [x!.node.dtype.startsWith('float') ? cast(g, x!.node.dtype) : undefined],
   infer: ([x], { to }) => ({ axes: x!.axes, dtype: to as DType }),
   lower(node, lowering) {
     const { name, layout } = lowering.get(node.inputs[0]!);

@@ -1,10 +1,19 @@
-import { apply, expectType, type Operator } from '../operator.ts';
+import { Dim } from '../dim.ts';
+import { apply, expectType, type Gradient, type Operator } from '../operator.ts';
 import type { DType, Tensor } from '../tensor.ts';
+import { cast, divide, equal, multiply, subtract } from './elementwise.ts';
+import { extent } from './source.ts';
 
 const floats = ['float32', 'float64'] as const;
 
-const reduction = (name: string, onnx: string, types: readonly DType[] = [...floats, 'int64']): Operator => ({
+const reduction = (
+  name: string,
+  onnx: string,
+  gradient: Gradient,
+  types: readonly DType[] = [...floats, 'int64'],
+): Operator => ({
   name,
+  gradient,
   infer([x], { over }) {
     expectType(name, x!, ...types);
     for (const axis of over as string[]) x!.size(axis, name);
@@ -31,15 +40,35 @@ const reduce =
     return axes.length === 0 ? (x as never) : apply(operator, [x], { over: axes });
   };
 
-export const sum = reduce(reduction('sum', 'ReduceSum'));
-export const mean = reduce(reduction('mean', 'ReduceMean', floats));
+/** The extreme's gradient, shared equally by the places that have it. */
+const shared: Gradient = (g, [x], y, { over }) => {
+  const here = cast(equal(x!, y), x!.node.dtype);
+  return [multiply(here, divide(g, sum(here, over as string[])))];
+};
+
+export const sum = reduce(reduction('sum', 'ReduceSum', (g) => [g]));
+export const mean = reduce(
+  reduction(
+    'mean',
+    'ReduceMean',
+    (g, [x], _, { over }) => {
+      const count = (over as string[]).reduce((product, axis) => product.times(x!.node.size(axis)), Dim.of(1));
+      return [divide(g, cast(extent(count), x!.node.dtype) as unknown as Tensor<string>)];
+    },
+    floats,
+  ),
+);
 /** Largest value along the axes. */
-export const highest = reduce(reduction('highest', 'ReduceMax'));
+export const highest = reduce(reduction('highest', 'ReduceMax', shared));
 /** Smallest value along the axes. */
-export const lowest = reduce(reduction('lowest', 'ReduceMin'));
+export const lowest = reduce(reduction('lowest', 'ReduceMin', shared));
 
 const softmaxOperator: Operator = {
   name: 'softmax',
+  gradient(g, _, y, { axis }) {
+    const weighted = multiply(g, y);
+    return [subtract(weighted, multiply(y, sum(weighted, axis as string)))];
+  },
   infer([x], { axis }) {
     expectType('softmax', x!, ...floats);
     x!.size(axis as string, 'softmax');

@@ -1,65 +1,8 @@
 import { ShapeError } from '../../error.ts';
 import { Dim, type Size } from '../dim.ts';
 import { apply, expectType, type Operator } from '../operator.ts';
-import { describe, type Node, type Tensor } from '../tensor.ts';
-
-const sliceOperator: Operator = {
-  name: 'slice',
-  infer([x], { axis, start, end }) {
-    const size = x!.size(axis as string, 'slice');
-    const [from, to] = [start as Dim, end as Dim];
-    const length = to.minus(from);
-    const bad = (a: Dim) => a.constant !== undefined && a.constant < 0;
-    if (bad(from) || bad(length) || bad(size.minus(to)))
-      throw new ShapeError(`slice: [${from}, ${to}) is outside axis ${axis} of ${describe(x!)}`);
-    return { axes: new Map([...x!.axes].map(([name, dim]) => [name, name === axis ? length : dim])), dtype: x!.dtype };
-  },
-  lower(node, lowering) {
-    const { name, layout } = lowering.get(node.inputs[0]!);
-    const { axis, start, end } = node.attributes;
-    const place = layout.indexOf(axis as string);
-    const [from, to] = [start as Dim, end as Dim];
-    const bounds = [lowering.size(from), lowering.size(to), lowering.integers([place])];
-    const cut = lowering.value('Slice', [name, ...bounds]);
-    const room = [from, node.inputs[0]!.size(axis as string).minus(to), to.minus(from)];
-    const decided = room.every((size) => size.products.every(([coefficient]) => coefficient >= 0));
-    if (decided) return { name: cut, layout };
-    // The runtime would clip bounds that lie outside; this fails instead. 0 copies a size.
-    const kept = (count: number) => (count === 0 ? [] : [lowering.integers(new Array<number>(count).fill(0))]);
-    const shape = [...kept(place), lowering.size(to.minus(from)), ...kept(layout.length - place - 1)];
-    return { name: lowering.value('Reshape', [cut, lowering.value('Concat', shape, { axis: 0 })]), layout };
-  },
-};
-
-/** Positions start ≤ i < end of one axis. */
-export function slice<A extends string, const K extends A>(x: Tensor<A>, axis: K, start: Size, end: Size): Tensor<A> {
-  return apply(sliceOperator, [x], { axis, start: Dim.of(start), end: Dim.of(end) });
-}
-
-const pickOperator: Operator = {
-  name: 'pick',
-  infer([x], { axis, index }) {
-    const size = x!.size(axis as string, 'pick').constant;
-    if (!Number.isSafeInteger(index) || (index as number) < 0 || (size !== undefined && (index as number) >= size))
-      throw new ShapeError(`pick: index ${index} is outside axis ${axis} of ${describe(x!)}`);
-    return { axes: new Map([...x!.axes].filter(([name]) => name !== axis)), dtype: x!.dtype };
-  },
-  lower(node, lowering) {
-    const { name, layout } = lowering.get(node.inputs[0]!);
-    const place = layout.indexOf(node.attributes.axis as string);
-    const index = node.attributes.index as number;
-    const bounds = [[index], [index + 1], [place]].map((values) => lowering.integers(values));
-    return {
-      name: lowering.value('Slice', [name, ...bounds]),
-      layout: layout.map((axis, i) => (i === place ? null : axis)),
-    };
-  },
-};
-
-/** One position of an axis, which disappears. */
-export function pick<A extends string, const K extends A>(x: Tensor<A>, axis: K, index: number): Tensor<Exclude<A, K>> {
-  return apply(pickOperator, [x], { axis, index });
-}
+import { describe, type Literal, type Node, type Tensor } from '../tensor.ts';
+import { broadcast } from './shape.ts';
 
 const gatherOperator: Operator = {
   name: 'gather',
@@ -83,6 +26,11 @@ const gatherOperator: Operator = {
     const name = lowering.value('Gather', [table.name, ids.name], { axis: place });
     return { name, layout: [...table.layout.slice(0, place), ...ids.layout, ...table.layout.slice(place + 1)] };
   },
+  gradient(upstream, [table, ids], result, { axis }) {
+    const name = axis as string;
+    const rows = broadcast(upstream, result.node.axes);
+    return [apply(scatterAddOperator, [rows, ids!], { axis: name, size: table!.node.size(name) }), undefined];
+  },
 };
 
 /** Rows of a table by their ids (int64, from 0): an embedding. Ids beyond the table fail; negative ones count from its end. */
@@ -92,6 +40,61 @@ export function gather<A extends string, B extends string, const K extends A>(
   axis: K,
 ): Tensor<Exclude<A, K> | B> {
   return apply(gatherOperator, [table, ids], { axis });
+}
+
+const scatterAddOperator: Operator = {
+  name: 'scatterAdd',
+  infer([rows, ids], { axis, size }) {
+    expectType('scatterAdd', rows!, 'float32');
+    expectType('scatterAdd', ids!, 'int64');
+    for (const name of ids!.axes.keys()) rows!.size(name, 'scatterAdd');
+    const rest = [...rows!.axes].filter(([name]) => !ids!.axes.has(name));
+    return { axes: new Map([[axis as string, size as Dim], ...rest]), dtype: rows!.dtype };
+  },
+  lower(node, lowering) {
+    const [rows, ids] = node.inputs as [Node, Node];
+    const batch = [...ids.axes.keys()];
+    const rest = [...rows.axes.keys()].filter((name) => !ids.axes.has(name));
+    const count = batch.reduce((product, name) => product.times(ids.size(name)), Dim.of(1));
+    const width = rest.reduce((product, name) => product.times(rows.size(name)), Dim.of(1));
+    const flat = lowering.value('Reshape', [
+      lowering.arrange(lowering.get(rows), [...batch, ...rest]),
+      lowering.shape([count, width]),
+    ]);
+    const column = lowering.value('Reshape', [
+      lowering.arrange(lowering.get(ids), batch),
+      lowering.shape([count, Dim.of(1)]),
+    ]);
+    const index = lowering.value('Expand', [column, lowering.shape([count, width])]);
+    const zero = lowering.constant('float32', [], new Float32Array(1));
+    const total = node.attributes.size as Dim;
+    const table = lowering.value('Expand', [zero, lowering.shape([total, width])]);
+    // ScatterND with add races on the processor; ScatterElements does not.
+    const sums = lowering.value('ScatterElements', [table, index, flat], { axis: 0, reduction: 'add' });
+    const layout = [node.attributes.axis as string, ...rest];
+    return {
+      name: lowering.reshape(
+        sums,
+        [total, width],
+        layout.map((name) => node.size(name)),
+      ),
+      layout,
+    };
+  },
+  gradient: (upstream, [, ids], result, { axis }) => [
+    gather(broadcast(upstream, result.node.axes), ids as Tensor<string>, axis as string),
+    undefined,
+  ],
+};
+
+/** A table with rows added up by their ids (int64), zero elsewhere: what `gather` is differentiated into. */
+export function scatterAdd<A extends string, B extends A, const K extends string>(
+  rows: Tensor<A>,
+  ids: Tensor<B>,
+  axis: Literal<K> & K,
+  size: Size,
+): Tensor<Exclude<A, B> | K> {
+  return apply(scatterAddOperator, [rows, ids], { axis, size: Dim.of(size) });
 }
 
 const topMaskOperator: Operator = {

@@ -21,6 +21,9 @@ const renameOperator: Operator = {
     const { from, to } = node.attributes;
     return { name, layout: layout.map((axis) => (axis === from ? (to as string) : axis)) };
   },
+  gradient: (upstream, _, __, { from, to }) => [
+    upstream.node.axes.has(to as string) ? apply(renameOperator, [upstream], { from: to!, to: from! }) : upstream,
+  ],
 };
 
 /** The same values with one axis under another name. */
@@ -56,6 +59,11 @@ const splitOperator: Operator = {
     );
     const size = (from: Node) => (axis: string | null) => (axis === null ? Dim.of(1) : from.size(axis));
     return { name: lowering.reshape(place.name, place.layout.map(size(x)), layout.map(size(node))), layout };
+  },
+  gradient(upstream, _, result, { axis, into }) {
+    const axes = into as string[];
+    const whole = axes.reduce((g, name) => along(g, name, result.node.size(name)), upstream);
+    return [apply(mergeOperator, [whole], { axes, into: axis! })];
   },
 };
 
@@ -96,6 +104,11 @@ const mergeOperator: Operator = {
     );
     return { name, layout };
   },
+  gradient(upstream, [x], result, { axes, into }) {
+    const name = into as string;
+    const sizes = (axes as string[]).map((axis) => x!.node.size(axis));
+    return [apply(splitOperator, [along(upstream, name, result.node.size(name))], { axis: name, into: axes!, sizes })];
+  },
 };
 
 /** Several axes as one, the slowest first: `merge(x, ['G', 'R'], 'H')`. */
@@ -107,41 +120,10 @@ export function merge<A extends string, const K extends A, const N extends strin
   return apply(mergeOperator, [x], { axes: [...axes], into });
 }
 
-const concatOperator: Operator = {
-  name: 'concat',
-  infer(inputs, { axis }) {
-    const [first] = inputs as [Node];
-    let total = Dim.of(0);
-    for (const input of inputs) {
-      total = total.plus(input.size(axis as string, 'concat'));
-      const fits =
-        input.axes.size === first.axes.size &&
-        [...input.axes].every(([name, size]) => name === axis || first.axes.get(name)?.equals(size));
-      if (!fits || input.dtype !== first.dtype)
-        throw new ShapeError(
-          `concat over ${axis}: operands must agree in all other axes, got ${inputs.map((x) => `${describe(x)} ${x.dtype}`).join(' and ')}`,
-        );
-    }
-    return {
-      axes: new Map([...first.axes].map(([name, size]) => [name, name === axis ? total : size])),
-      dtype: first.dtype,
-    };
-  },
-  lower(node, lowering) {
-    const layout = lowering.get(node.inputs[0]!).layout.filter((axis) => axis !== null);
-    const names = node.inputs.map((input) => lowering.arrange(lowering.get(input), layout));
-    return { name: lowering.value('Concat', names, { axis: layout.indexOf(node.attributes.axis as string) }), layout };
-  },
-};
-
-/** Tensors of equal axes one after the other along one axis. */
-export function concat<A extends string, const K extends A>(parts: readonly Tensor<A>[], axis: K): Tensor<A> {
-  if (parts.length === 0) throw new ShapeError(`concat over ${axis}: expected at least one tensor`);
-  return parts.length === 1 ? parts[0]! : apply(concatOperator, parts, { axis });
-}
-
 const expandOperator: Operator = {
   name: 'expand',
+  broadcasts: true,
+  gradient: (upstream) => [upstream],
   infer([x], { axes, sizes }) {
     for (const axis of axes as string[]) absent('expand', x!, axis);
     const added = (axes as string[]).map((axis, i) => [axis, (sizes as Dim[])[i]!] as const);
@@ -159,4 +141,16 @@ const expandOperator: Operator = {
 /** The same values repeated along new axes. Rarely needed: operators broadcast by name. */
 export function expand<A extends string, const N extends string>(x: Tensor<A>, axes: Axes<N>): Tensor<A | N> {
   return apply(expandOperator, [x], attributesOf('expand', axes));
+}
+
+/** The tensor with this axis: repeated along it where it lacks it. For gradients, which leave out axes along which they are constant. */
+export function along(x: Tensor<string>, axis: string, size: Dim): Tensor<string> {
+  return x.node.axes.has(axis) ? x : apply(expandOperator, [x], { axes: [axis], sizes: [size] });
+}
+
+/** The tensor with all of these axes. */
+export function broadcast(x: Tensor<string>, axes: ReadonlyMap<string, Dim>): Tensor<string> {
+  const missing = [...axes].filter(([axis]) => !x.node.axes.has(axis));
+  if (missing.length === 0) return x;
+  return apply(expandOperator, [x], { axes: missing.map(([axis]) => axis), sizes: missing.map(([, size]) => size) });
 }

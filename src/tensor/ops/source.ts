@@ -1,5 +1,5 @@
 import { ShapeError } from '../../error.ts';
-import type { Dim, Size } from '../dim.ts';
+import { Dim, type Size } from '../dim.ts';
 import { apply, type Operator } from '../operator.ts';
 import type { DType, Literal, Tensor } from '../tensor.ts';
 import { type Axes, attributesOf } from './stored-axes.ts';
@@ -89,4 +89,19 @@ const iotaOperator = source(
 /** 0, 1, 2, … along one axis. */
 export function iota<const A extends string>(axis: Literal<A> & A, size: Size): Tensor<A> {
   return apply(iotaOperator, [], attributesOf('iota', { [axis]: size }));
+}
+
+const extentOperator: Operator = {
+  name: 'extent',
+  infer: () => ({ axes: new Map(), dtype: 'int64' }),
+  lower: (node, lowering) => ({
+    name: lowering.value('Squeeze', [lowering.size(node.attributes.size as Dim)]),
+    layout: [],
+  }),
+  gradient: { none: 'a size does not depend on values' },
+};
+
+/** A size as a number of the graph (int64): dynamic sizes take their value from what is fed. */
+export function extent(size: Size): Tensor<never> {
+  return apply(extentOperator, [], { size: Dim.of(size) });
 }
