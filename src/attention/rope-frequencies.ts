@@ -32,10 +32,10 @@ const clamp = (x: number, low: number, high: number) => Math.min(Math.max(x, low
 /** YaRN's temperature, 2309.00071: 0.1 · m · ln(factor) + 1. */
 const yarnScale = (factor: number, m = 1) => (factor <= 1 ? 1 : 0.1 * m * Math.log(factor) + 1);
 
-/** Frequencies theta^(−2i / width) of the turning part of a head of width D, scaled as the settings say. */
+/** Frequencies theta^(−2i / width) of the turning part of a head of width D, scaled as the settings say. An odd width turns one component more. */
 export function rotary(rope: RopeSettings, headWidth: number): Rotary {
   const width = Math.trunc(headWidth * rope.partial);
-  const plain = Array.from({ length: Math.floor(width / 2) }, (_, i) => rope.theta ** ((-2 * i) / width));
+  const plain = Array.from({ length: Math.ceil(width / 2) }, (_, i) => rope.theta ** ((-2 * i) / width));
   switch (rope.kind) {
     case 'default':
       return { frequencies: plain };

@@ -86,13 +86,19 @@ export function inspect(model: Model, { tokens = 1000 }: { readonly tokens?: num
   };
 }
 
-/** Weight nodes by name, in the order of the model. */
+/** Weight nodes by name, in the order in which the model uses them. */
 function weightNodes({ decoder }: Model): Map<string, Node> {
   const ids = input('ids', { B: 'B', T: 'T' }, 'int64');
   const root = logits(decoder, ids, wholeText('T'), createHooks()) as unknown as Tensor<never>;
   const seen = new Set<Node>([root.node]);
-  for (const node of seen) for (const from of node.inputs) seen.add(from);
-  const nodes = [...seen].filter(({ operator }) => operator.name === 'weight').sort((a, b) => a.serial - b.serial);
+  const used = new Map<Node, number>();
+  for (const node of seen)
+    for (const from of node.inputs) {
+      seen.add(from);
+      used.set(from, Math.min(node.serial, used.get(from) ?? node.serial));
+    }
+  const nodes = [...seen].filter(({ operator }) => operator.name === 'weight');
+  nodes.sort((a, b) => used.get(a)! - used.get(b)! || a.serial - b.serial);
   return new Map(nodes.map((node) => [node.attributes.name as string, node]));
 }
 

@@ -89,15 +89,30 @@ export class Layerwise {
     const streams: Float32Array[] = [];
     for (const batch of batches) streams.push(await this.embed(batch));
     model.weights.release();
+    let weights = this.fetchWeights(0, batches);
     for (let layer = 0; layer < model.decoder.sizes.L; layer++) {
       this.options.signal?.throwIfAborted();
+      const next = this.fetchWeights(layer + 1, batches);
       for (const [i, batch] of batches.entries()) {
         const output = await this.block(layer, i, batch, streams[i]!);
         streams[i] = output.residual;
         yield output;
       }
-      model.weights.release();
+      model.weights.release(weights);
+      weights = next;
     }
+  }
+
+  /** Starts reading what a layer needs, so that files are read while the layer before it runs. Returns the names. */
+  private fetchWeights(layer: number, batches: readonly Rectangle[]): Set<string> {
+    const names = new Set<string>();
+    if (layer < this.model.decoder.sizes.L)
+      for (const [i, batch] of batches.entries())
+        for (const graph of Object.values(this.graphsOf(layer, i, batch)))
+          for (const { weight } of graph.weights) names.add(weight);
+    // A failure is reported when the weight is asked for again.
+    for (const name of names) this.model.weights.get(name).catch(() => {});
+    return names;
   }
 
   private reductions(batch: number): Reductions {
@@ -133,15 +148,12 @@ export class Layerwise {
     const block = blocks[layer]!;
     const padded = batch.real !== undefined;
     const { real, positions } = batchFeeds(batch);
-    const keyGraph = this.graph(`keys ${layer} ${padded}`, () => this.keys(block, layer, padded));
-    const { k, v } = await this.execute(keyGraph, {
+    const graphs = this.graphsOf(layer, index, batch);
+    const { k, v } = await this.execute(graphs.keys, {
       x: f32([B, T, M], x),
       ...(padded ? { positions: positions! } : {}),
     });
     const reduce = this.reductions(index);
-    const queryGraph = this.graph(`queries ${layer} ${padded} ${Object.keys(reduce)}`, () =>
-      this.queries(block, layer, padded, reduce),
-    );
     const next = new Float32Array(x.length);
     const sums: Record<string, Accumulated> = {};
     const step = B > 1 ? T : this.chunk;
@@ -157,7 +169,7 @@ export class Layerwise {
         );
       const cut = (all: HostTensor, from: number, to: number): HostTensor =>
         B > 1 ? all : { ...all, shape: [1, to - from], data: all.data.slice(from, to) };
-      const result = await this.execute(queryGraph, {
+      const result = await this.execute(graphs.queries, {
         x: f32([B, end - start, M], x.subarray(start * M, B > 1 ? undefined : end * M)),
         k: part(k!),
         v: part(v!),
@@ -184,6 +196,19 @@ export class Layerwise {
       residual: next,
       k: k!.data as Float32Array,
       v: v!.data as Float32Array,
+    };
+  }
+
+  /** The two programs of a layer: keys and values of whole texts, then chunks of queries. */
+  private graphsOf(layer: number, index: number, batch: Rectangle): { readonly keys: Graph; readonly queries: Graph } {
+    const block = this.model.decoder.blocks[layer]!;
+    const padded = batch.real !== undefined;
+    const reduce = this.reductions(index);
+    return {
+      keys: this.graph(`keys ${layer} ${padded}`, () => this.keys(block, layer, padded)),
+      queries: this.graph(`queries ${layer} ${padded} ${Object.keys(reduce)}`, () =>
+        this.queries(block, layer, padded, reduce),
+      ),
     };
   }
 

@@ -39,10 +39,8 @@ export async function load(name?: string, options: LoadOptions = {}): Promise<Mo
 export async function loadNamed(name: string | undefined, options: LoadOptions = {}): Promise<LoadedModel> {
   const { threads, verbose, offline, tokenizer: wanted = 'optional', ...resolving } = options;
   const env = options.env ?? process.env;
-  const resolved = await resolveModel(
-    name,
-    offline ? { ...resolving, env: { ...env, HF_HUB_OFFLINE: '1' } } : resolving,
-  );
+  const alone = name === undefined ? { env: { ...env, HF_HUB_OFFLINE: '1' } } : { offline: true };
+  const resolved = await resolveModel(name, offline ? { ...resolving, ...alone } : resolving);
   options.signal?.throwIfAborted();
   const { path, weights, source, revision, commit } = resolved;
   const shown = commit ?? revision;

@@ -1,6 +1,5 @@
 import { InputError, LoadError } from '../error.ts';
 import type { SafetensorsFile } from '../load/safetensors-file.ts';
-import type { Tensor } from '../tensor/index.ts';
 import { type Distance, distance } from './compare-values.ts';
 import { hookOrder } from './hook-names.ts';
 import type { TokenBatch } from './input.ts';
@@ -8,7 +7,6 @@ import type { Model } from './model.ts';
 import { run } from './run.ts';
 import { traceHooks } from './trace-hooks.ts';
 import { planReference, type ReferenceKind, type ReferencePlan, type ReferenceTensor } from './verify-reference.ts';
-import { weightsOf } from './weights.ts';
 
 export type LoweringName = 'watched' | 'fast';
 
@@ -44,7 +42,7 @@ export interface VerifyResult {
   readonly comparisons: readonly TensorComparison[];
   /** The first that does not hold. */
   readonly first?: TensorComparison;
-  /** Weights that the model reads between the last values that hold and the first that does not. */
+  /** Weights that the model reads between the last values that hold and the first that does not, in its order. */
   readonly suspects: readonly string[];
   readonly missing: readonly string[];
   readonly misplaced: readonly string[];
@@ -191,12 +189,16 @@ function rowSums(pattern: Float32Array, shape: readonly number[], sink: Float32A
   return sums;
 }
 
-/** Weights below the first value that differs, without those below values that hold. */
+/** Weights on the way back from the first value that differs, up to values that hold. */
 function suspects(model: Model, comparisons: readonly TensorComparison[], first: TensorComparison): string[] {
   const values = traceHooks(model);
-  const below = (of: readonly TensorComparison[]) =>
-    weightsOf(of.map(({ hook }) => values.get(hook ?? 'unembed.hook_out') as unknown as Tensor<never>));
-  const before = comparisons.slice(0, comparisons.indexOf(first));
-  const right = below(before.filter(({ holds, kind }) => holds && kind !== 'logits'));
-  return [...below([first]).keys()].filter((name) => !right.has(name)).sort();
+  const nodeOf = ({ hook }: TensorComparison) => values.get(hook ?? 'unembed.hook_out')!.node;
+  const before = comparisons.slice(0, comparisons.indexOf(first)).filter(({ holds }) => holds);
+  const right = new Set(before.map(nodeOf));
+  const start = nodeOf(first);
+  if (right.has(start)) return [];
+  const seen = new Set([start]);
+  for (const node of seen) for (const from of node.inputs) if (!right.has(from)) seen.add(from);
+  const weights = [...seen].filter(({ operator }) => operator.name === 'weight').sort((x, y) => x.serial - y.serial);
+  return [...new Set(weights.map(({ attributes }) => attributes.name as string))];
 }

@@ -4,23 +4,17 @@ import type { Tensor } from '../tensor/index.ts';
 import type { Node } from '../tensor/tensor.ts';
 import type { Decoder } from './decoder.ts';
 
-/** Every weight below some values, with the sizes of its axes in stored order. */
+/** Every weight below some values, in the order in which the model asks for them, with the sizes of its axes in stored order. */
 export function weightsOf(roots: readonly Tensor<never>[]): Map<string, number[]> {
-  const found = new Map<string, number[]>();
-  const seen = new Set<Node>();
-  const stack = roots.map((root) => root.node);
-  while (stack.length > 0) {
-    const node = stack.pop()!;
-    if (seen.has(node)) continue;
-    seen.add(node);
-    if (node.operator.name === 'weight')
-      found.set(
-        node.attributes.name as string,
-        [...node.axes.values()].map((size) => size.evaluate({})),
-      );
-    stack.push(...node.inputs);
-  }
-  return found;
+  const seen = new Set<Node>(roots.map((root) => root.node));
+  for (const node of seen) for (const input of node.inputs) seen.add(input);
+  const weights = [...seen].filter(({ operator }) => operator.name === 'weight').sort((a, b) => a.serial - b.serial);
+  return new Map(
+    weights.map(({ attributes, axes }) => [
+      attributes.name as string,
+      [...axes.values()].map((size) => size.evaluate({})),
+    ]),
+  );
 }
 
 /** Can the axes be grouped, in order, into the stored dimensions? [G, R, D, M] fits a stored [out, in]. */

@@ -1,0 +1,119 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openFile } from '../../src/load/bytes-node.ts';
+import { openSafetensorsFile } from '../../src/load/safetensors-file.ts';
+import type { TensorToWrite } from '../../src/load/write-safetensors.ts';
+import { writeSafetensors } from '../../src/load/write-safetensors-node.ts';
+import { bundled } from '../fixtures.ts';
+import { copied, familyFolder, open } from './support.ts';
+
+type Weights = Map<string, TensorToWrite>;
+
+/** A copy of a fixture with other weights or another configuration. */
+async function changed(
+  family: string,
+  change: { weights?: (tensors: Weights) => void; config?: (config: Record<string, unknown>) => void },
+): Promise<string> {
+  const folder = await copied(bundled(`families/${family}`));
+  const path = join(folder, 'model.safetensors');
+  if (change.weights) {
+    const file = await openSafetensorsFile(await openFile(path));
+    const tensors: Weights = new Map();
+    for (const [name, { shape }] of file.tensors)
+      tensors.set(name, { dtype: 'F32', shape, values: await file.read(name) });
+    await file.close();
+    change.weights(tensors);
+    await writeSafetensors(path, tensors);
+  }
+  if (change.config) {
+    const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'));
+    change.config(config);
+    await writeFile(join(folder, 'config.json'), JSON.stringify(config));
+  }
+  return folder;
+}
+
+const refusal = async (folder: string) => {
+  try {
+    await (await open(folder)).dispose();
+    return 'loaded';
+  } catch (error) {
+    return `${(error as Error).name}: ${(error as Error).message.replaceAll(folder, 'MODEL')}`;
+  }
+};
+const vector = (length: number): TensorToWrite => ({ dtype: 'F32', shape: [length], values: new Float32Array(length) });
+
+describe('a checkpoint that is not understood whole is refused by name', () => {
+  it('unchanged it loads', async () => {
+    expect(await refusal(await changed('llama', { weights: () => {}, config: () => {} }))).toBe('loaded');
+  });
+
+  it('a tensor that nothing reads', async () => {
+    const folder = await changed('llama', { weights: (all) => all.set('model.layers.1.self_attn.sinks', vector(4)) });
+    expect(await refusal(folder)).toBe(
+      'LoadError: MODEL: tensors that family llama does not read: model.layers.1.self_attn.sinks; results without them would be wrong',
+    );
+  });
+
+  it('a layer more than the configuration says', async () => {
+    const folder = await changed('llama', { config: (config) => Object.assign(config, { num_hidden_layers: 2 }) });
+    expect(await refusal(folder)).toMatch(
+      /^LoadError: MODEL: tensors that family llama does not read: model\.layers\.2\.[a-z_.]+weight(, model\.layers\.2\.[a-z_.]+weight){7} and 1 more; results without them would be wrong$/,
+    );
+  });
+
+  it('a tensor that is missing', async () => {
+    const folder = await changed('llama', { weights: (all) => all.delete('model.layers.1.mlp.up_proj.weight') });
+    expect(await refusal(folder)).toBe(
+      'LoadError: MODEL: missing tensors for family llama: model.layers.1.mlp.up_proj.weight; the files may be incomplete, or config.json belongs to another model',
+    );
+  });
+
+  it('learned sinks that are missing', async () => {
+    const folder = await changed('gpt_oss', { weights: (all) => all.delete('model.layers.0.self_attn.sinks') });
+    expect(await refusal(folder)).toBe(
+      'LoadError: MODEL: missing tensors for family gpt_oss: model.layers.0.self_attn.sinks; the files may be incomplete, or config.json belongs to another model',
+    );
+  });
+
+  it('a tensor of another shape', async () => {
+    const folder = await changed('llama', { weights: (all) => all.set('model.norm.weight', vector(31)) });
+    expect(await refusal(folder)).toBe(
+      'LoadError: MODEL: tensor model.norm.weight has shape [31], the configuration makes it [32]',
+    );
+  });
+
+  it('a configuration that makes other shapes', async () => {
+    const folder = await changed('llama', { config: (config) => Object.assign(config, { num_key_value_heads: 1 }) });
+    expect(await refusal(folder)).toBe(
+      'LoadError: MODEL: tensor model.layers.0.self_attn.k_proj.weight has shape [16,32], the configuration makes it [1,8,32]',
+    );
+  });
+
+  it.each([
+    ['residual_multiplier', 0.5, 'this key is not understood and may change results: "residual_multiplier"'],
+    [
+      'hidden_act',
+      'relu6',
+      '"hidden_act" expected one of "silu", "swish", "gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu", got "relu6"',
+    ],
+    ['quantization_config', { bits: 4 }, 'this key is not understood and may change results: "quantization_config"'],
+    ['num_key_value_heads', 3, '"num_key_value_heads" expected a divisor of num_attention_heads, 4, got 3'],
+  ])('a configuration with %s %o', async (key, value, message) => {
+    const folder = await changed('llama', { config: (config) => Object.assign(config, { [key]: value }) });
+    expect(await refusal(folder)).toBe(`LoadError: MODEL config.json: ${message}`);
+  });
+
+  it.each(['granite_swa', 'bloom', 'gemma2', 'mixtral'])(
+    'the family %s, which this version does not read',
+    async (name) => {
+      const folder =
+        familyFolder(name) ??
+        (await changed('llama', { config: (config) => Object.assign(config, { model_type: name }) }));
+      expect(await refusal(folder)).toBe(
+        `LoadError: MODEL: model_type "${name}"; this version reads gemma3_text, gpt_neox, gpt_oss, gpt2, llama, mistral, qwen2, qwen3`,
+      );
+    },
+  );
+});

@@ -1,0 +1,85 @@
+import { existsSync } from 'node:fs';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { openFile } from '../../src/load/bytes-node.ts';
+import { openLocal } from '../../src/load/open-local.ts';
+import { openSafetensorsFile, type SafetensorsFile } from '../../src/load/safetensors-file.ts';
+import type { TokenBatch } from '../../src/models/input.ts';
+import { createModel, type Model } from '../../src/models/model.ts';
+import { run } from '../../src/models/run.ts';
+import { nodeRuntime } from '../../src/runtime/node.ts';
+import { bundled, fixtures } from '../fixtures.ts';
+
+/** Folders of the fixtures whose families this version reads. */
+export const supported = [
+  ...['llama', 'llama_tied', 'llama_bias', 'llama3_scaled', 'llama_yarn', 'llama_linear', 'mistral', 'qwen2', 'qwen3'],
+  ...['gemma3', 'gpt_oss', 'gpt2', 'gpt_neox', 'gpt_neox_serial'],
+];
+/** Those kept in the repository. */
+export const always = ['llama', 'gpt_oss', 'gemma3', 'gpt2'];
+
+/** Folder of a fixture, or undefined where the shared fixtures are absent and it is not kept in the repository. */
+export function familyFolder(name: string): string | undefined {
+  const shared = fixtures();
+  if (shared !== undefined && existsSync(join(shared, 'families', name))) return join(shared, 'families', name);
+  return always.includes(name) ? bundled(`families/${name}`) : undefined;
+}
+
+/** `name` and its folder, for `it.each`; absent ones are left out and named by `absent`. */
+export const present = supported.flatMap((name) => {
+  const folder = familyFolder(name);
+  return folder === undefined ? [] : [[name, folder] as const];
+});
+export const absent = supported.filter((name) => familyFolder(name) === undefined);
+
+/** One model for each kind of difference between families. */
+export const kinds = present.filter(([name]) =>
+  ['llama', 'mistral', 'qwen3', 'gemma3', 'gpt_oss', 'gpt2', 'gpt_neox', 'gpt_neox_serial'].includes(name),
+);
+
+/** A model on one thread. */
+export async function open(path: string, config?: string): Promise<Model> {
+  const checkpoint = await openLocal(path, config === undefined ? {} : { config });
+  try {
+    return createModel({ checkpoint, runtime: nodeRuntime({ threads: 1 }) });
+  } catch (error) {
+    await checkpoint.close();
+    throw error;
+  }
+}
+
+/** A file of expected values, closed after the test. */
+export async function openReference(path: string): Promise<SafetensorsFile> {
+  const file = await openSafetensorsFile(await openFile(path));
+  onTestFinished(() => file.close());
+  return file;
+}
+
+/** A copy of a fixture in a folder of its own, removed after the test. */
+export async function copied(folder: string): Promise<string> {
+  const copy = await mkdtemp(join(tmpdir(), 'sinklab-'));
+  onTestFinished(() => rm(copy, { recursive: true, force: true }));
+  await cp(folder, copy, { recursive: true });
+  return copy;
+}
+
+/** Token ids below 97, the smallest vocabulary of the fixtures. */
+export const someIds = (length: number, seed = 3) => Array.from({ length }, (_, i) => (i * 7 + seed * 11) % 97);
+
+/** Largest |a − b|; NaN counts as infinite. */
+export function furthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
+  let most = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = Math.abs(a[i]! - b[i]!);
+    most = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(most, difference);
+  }
+  return most;
+}
+
+export async function logitsOf(model: Model, batch: TokenBatch, watched = false): Promise<Float32Array> {
+  const { logits } = await run(model, batch, watched ? { capture: ['blocks.*.attn.hook_pattern'] } : {});
+  return logits!.data as Float32Array;
+}
