@@ -24,6 +24,8 @@ export interface DefaultModelOptions {
   /** Told in one sentence which file is used. */
   readonly note?: (text: string) => void;
   readonly env?: NodeJS.ProcessEnv;
+  /** Look into the caches only. Default false. */
+  readonly offline?: boolean;
   /** Milliseconds to wait for the hub; default 4000. */
   readonly timeout?: number;
   /** Default `python3`. */
@@ -35,7 +37,8 @@ export interface DefaultModelOptions {
 export type DefaultModel = HubModel | { readonly kind: 'gguf'; readonly path: string };
 
 /**
- * The model that is used when none is named: from the hub cache, else the hub, else our own cache, else the Python package.
+ * The model that is used when none is named: from the hub cache, else our own cache of the Python package's file, else the hub, else that
+ * package.
  * @throws LoadError that lists what was tried; the signal's reason when aborted.
  */
 export async function defaultModel(options: DefaultModelOptions = {}): Promise<DefaultModel> {
@@ -64,17 +67,21 @@ export async function defaultModel(options: DefaultModelOptions = {}): Promise<D
     note?.(`no model named: ${DEFAULT_MODEL.name} from the hub cache, commit ${cached.commit.slice(0, 7)}`);
     return cached;
   }
-  tried.length = 0;
-  const fetched = await attempt(() => hubModel(DEFAULT_MODEL.name, hub));
-  if (fetched !== undefined) {
-    note?.(`no model named: ${DEFAULT_MODEL.name} from the hub, commit ${fetched.commit.slice(0, 7)}`);
-    return fetched;
-  }
   const folder = join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'sinklab', 'models');
   const path = join(folder, DEFAULT_MODEL.file);
   if ((await exists(path)) && (await hashOf(path, createHash('sha256'), signal)) === sha256) {
     note?.(`no model named: ${DEFAULT_MODEL.file} from ${folder}`);
     return { kind: 'gguf', path };
+  }
+  tried.length = 0;
+  if (options.offline)
+    throw new LoadError(
+      `no model named, and the default model ${DEFAULT_MODEL.name} is neither in the hub cache nor in ${folder}; leave out --offline, or name a local folder or .gguf file`,
+    );
+  const fetched = await attempt(() => hubModel(DEFAULT_MODEL.name, hub));
+  if (fetched !== undefined) {
+    note?.(`no model named: ${DEFAULT_MODEL.name} from the hub, commit ${fetched.commit.slice(0, 7)}`);
+    return fetched;
   }
   const packed = await attempt(() => fromPythonPackage(path, folder, sha256, options));
   if (packed !== undefined) {

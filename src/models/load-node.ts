@@ -38,9 +38,7 @@ export async function load(name?: string, options: LoadOptions = {}): Promise<Mo
 /** As `load`, and tells which file was used. */
 export async function loadNamed(name: string | undefined, options: LoadOptions = {}): Promise<LoadedModel> {
   const { threads, verbose, offline, tokenizer: wanted = 'optional', ...resolving } = options;
-  const env = options.env ?? process.env;
-  const alone = name === undefined ? { env: { ...env, HF_HUB_OFFLINE: '1' } } : { offline: true };
-  const resolved = await resolveModel(name, offline ? { ...resolving, ...alone } : resolving);
+  const resolved = await resolveModel(name, { ...resolving, ...(offline === undefined ? {} : { offline }) });
   options.signal?.throwIfAborted();
   const { path, weights, source, revision, commit } = resolved;
   const shown = commit ?? revision;

@@ -75,7 +75,7 @@ it('ends at once when aborted', async () => {
   expect(Date.now() - before).toBeLessThan(5_000);
 });
 
-it('prefers the hub, then the hub cache without a request', async () => {
+it('takes the hub where nothing is cached, then the hub cache without a request', async () => {
   const file = (text: string) => ({ content: Buffer.from(text) });
   const hub = await fakeHub(DEFAULT_MODEL.name, {
     'config.json': file('{}'),
@@ -83,8 +83,6 @@ it('prefers the hub, then the hub cache without a request', async () => {
     'tokenizer_config.json': file('{}'),
     'model.safetensors': file('weights'),
   });
-  mkdirSync(kept(), { recursive: true });
-  writeFileSync(join(kept(), DEFAULT_MODEL.file), content);
   const notes: string[] = [];
   const options = {
     env: { ...env, HF_ENDPOINT: hub.url },
@@ -101,6 +99,22 @@ it('prefers the hub, then the hub cache without a request', async () => {
     'no model named: HuggingFaceTB/SmolLM2-135M-Instruct from the hub, commit 0123456',
     'no model named: HuggingFaceTB/SmolLM2-135M-Instruct from the hub cache, commit 0123456',
   ]);
+});
+
+it('takes the file it kept before it asks the hub', async () => {
+  const hub = await fakeHub(DEFAULT_MODEL.name, {});
+  mkdirSync(kept(), { recursive: true });
+  writeFileSync(join(kept(), DEFAULT_MODEL.file), content);
+  const found = await defaultModel({ env: { ...env, HF_ENDPOINT: hub.url }, sha256, python: '/none' });
+  await hub.close();
+  expect(found).toEqual({ kind: 'gguf', path: join(kept(), DEFAULT_MODEL.file) });
+  expect(hub.requests).toEqual([]);
+});
+
+it('looks into the caches only when it is to stay offline', async () => {
+  await expect(defaultModel({ env, offline: true, python: fakePython('exit 3') })).rejects.toThrow(
+    /^no model named, and the default model HuggingFaceTB\/SmolLM2-135M-Instruct is neither in the hub cache nor in .*; leave out --offline, or name a local folder or \.gguf file$/,
+  );
 });
 
 it('has no revision', async () => {
