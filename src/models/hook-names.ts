@@ -82,17 +82,16 @@ export function hookOrder(name: HookName): readonly string[] {
   return hookOrders[name.replace(/^blocks\.\d+\./, '') as BlockHook | OuterHook];
 }
 
-/** TransformerLens' legacy names, accepted wherever a hook name is. */
+/**
+ * TransformerLens' legacy names, accepted wherever a hook name is, as far as they mean the same values in every family
+ * (`hook_normalized` does not: there it is taken before the weight of an RMSNorm and after that of a LayerNorm).
+ */
 const aliases: Readonly<Record<string, BlockHook | OuterHook>> = {
   hook_embed: 'embed.hook_out',
   hook_resid_pre: 'hook_in',
   hook_resid_post: 'hook_out',
-  hook_attn_in: 'hook_in',
   hook_attn_out: 'attn.hook_out',
   hook_mlp_out: 'mlp.hook_out',
-  'ln1.hook_normalized': 'ln1.hook_out',
-  'ln2.hook_normalized': 'ln2.hook_out',
-  'ln_final.hook_normalized': 'ln_final.hook_out',
   'attn.hook_q': 'attn.q.hook_out',
   'attn.hook_k': 'attn.k.hook_out',
   'attn.hook_v': 'attn.v.hook_out',
@@ -112,11 +111,5 @@ export function canonicalHook(name: string): HookPattern | undefined {
 
 /** Does the pattern name this hook point? */
 export function matches(pattern: string, name: string): boolean {
-  return (
-    pattern === name ||
-    (pattern.startsWith('blocks.*.') &&
-      /^blocks\.\d+\./.test(name) &&
-      name.endsWith(pattern.slice(8)) &&
-      name.split('.').slice(2).join('.') === pattern.slice(9))
-  );
+  return pattern === name || pattern === name.replace(/^blocks\.\d+\./, 'blocks.*.');
 }

@@ -8,7 +8,7 @@ export * from './ops/along.ts';
 export * from './ops/attention.ts';
 export * from './ops/dot.ts';
 export * from './ops/elementwise.ts';
-export { mark, stopGradient, straightThrough } from './ops/flow.ts';
+export { isSame, mark, stopGradient, straightThrough } from './ops/flow.ts';
 export * from './ops/reduce.ts';
 export * from './ops/select.ts';
 export { expand, merge, rename, split } from './ops/shape.ts';

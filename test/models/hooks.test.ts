@@ -144,8 +144,6 @@ describe('names', () => {
       'blocks.0.hook_mlp_out': 'blocks.0.mlp.hook_out',
       'blocks.0.attn.hook_q': 'blocks.0.attn.q.hook_out',
       'blocks.01.attn.hook_k': 'blocks.1.attn.k.hook_out',
-      'blocks.0.ln1.hook_normalized': 'blocks.0.ln1.hook_out',
-      'ln_final.hook_normalized': 'ln_final.hook_out',
     };
     expect(Object.keys(pairs).map(canonicalHook)).toEqual(Object.values(pairs));
     await using model = await open(llama);

@@ -1,6 +1,6 @@
 import { type Rotary, rotate } from '../../attention/rope.ts';
 import type { AttentionSteps, Keys, Queries, Scores, Stream, Values } from '../../attention/steps.ts';
-import { divide, maximum, multiply, subtract, sum, type Tensor } from '../../tensor/index.ts';
+import { divide, isSame, maximum, multiply, subtract, sum, type Tensor } from '../../tensor/index.ts';
 import type { AttentionLayer } from '../decoder.ts';
 
 export interface AttentionParts {
@@ -41,7 +41,7 @@ export function attention({ q, k, v, headNorms, rotary, steps }: AttentionParts)
         const scores = hook('attn.hook_attn_scores', steps.scores(from, kv.k));
         const { pattern, sink } = steps.normalise(steps.mask(scores, places));
         const left = sink && hook('attn.hook_sink', sink);
-        const rows = left === undefined || left === sink ? pattern : fillRows(pattern, left);
+        const rows = !sink || !left || isSame(left, sink) ? pattern : fillRows(pattern, left);
         return steps.mix(hook('attn.hook_pattern', rows), kv.v);
       }
     },

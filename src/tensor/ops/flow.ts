@@ -1,5 +1,5 @@
 import { apply, type Operator } from '../operator.ts';
-import type { Tensor } from '../tensor.ts';
+import type { Tensor, Within } from '../tensor.ts';
 import { add, subtract } from './elementwise.ts';
 
 const same = (name: string, gradient: Operator['gradient']): Operator => ({
@@ -25,4 +25,11 @@ export function stopGradient<A extends string>(x: Tensor<A>): Tensor<A> {
 /** The values of `value` with the gradient of `instead`: a straight-through estimator (1308.3432). */
 export function straightThrough<A extends string>(value: Tensor<A>, instead: Tensor<A>): Tensor<A> {
   return add(instead, stopGradient(subtract(value, instead)));
+}
+
+/** Is this the other value, perhaps marked? */
+export function isSame(a: Within<string>, b: Within<string>): boolean {
+  let { node } = a;
+  while (node.operator === markOperator && node !== b.node) node = node.inputs[0]!;
+  return node === b.node;
 }
