@@ -11,6 +11,7 @@ export { openSafetensors } from './load/safetensors.ts';
 export { openSafetensorsFile, type SafetensorsFile } from './load/safetensors-file.ts';
 export { createTokenizer, type Tokenizer, withBos } from './load/tokenizer.ts';
 export { encodeSafetensors, type TensorToWrite } from './load/write-safetensors.ts';
+export { type ScanFindings, type ScanInput, type ScanOptions, scan } from './measure/index.ts';
 export * from './models/index.ts';
 export type { HostTensor } from './runtime/backend.ts';
 export type { Runtime, RuntimeOptions } from './runtime/runtime.ts';

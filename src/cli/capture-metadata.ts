@@ -2,6 +2,7 @@ import type { SourceFile } from '../load/checkpoint.ts';
 import type { PlannedTensor } from '../models/capture.ts';
 import type { Model } from '../models/model.ts';
 import type { CaptureInput } from './capture-input.ts';
+import { describeRun } from './open.ts';
 import { version } from './version.ts';
 
 /**
@@ -9,6 +10,7 @@ import { version } from './version.ts';
  *
  * - `schema`: `sinklab.capture/1`; `sinklab`: version
  * - `model`: source, family, revision, weight files with SHA-256
+ * - `run`: runtime, device and threads
  * - `input`: where the text came from; `tokens`: the text of each token, one list a row
  * - `axes`: for each tensor its axis letters, slowest first; `kept`: for each tensor the indices kept of an axis that is not whole
  */
@@ -31,7 +33,7 @@ export function captureMetadata(
       dtypes: provenance.dtypes,
       files,
     },
-    runtime: model.runtime.backend.name,
+    run: describeRun(model),
     input: source,
     ...(tokenizer ? { tokens: batch.ids.map((row) => row.map((id) => tokenText(tokenizer, id))) } : {}),
     axes: Object.fromEntries(plan.map(({ name, axes }) => [name, axes])),

@@ -56,6 +56,11 @@ function have(tokenizer: Tokenizer | undefined, reason: LoadError | undefined): 
   throw reason ?? new Error('the tokenizer was not loaded');
 }
 
+/** On what a model runs, for results. */
+export function describeRun({ runtime }: Model): { runtime: string; device: string; threads: number } {
+  return { runtime: runtime.backend.name, device: runtime.backend.device, threads: runtime.threads };
+}
+
 /** Which files, of which type and hash: reads them whole, once. Safe to show. */
 export async function describeFiles(
   { model, resolved }: OpenedModel,

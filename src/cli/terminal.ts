@@ -31,7 +31,7 @@ export function processTerminal(
   return {
     out: (text) => void out.write(text),
     err: (text) => void err.write(text),
-    paint: paint({ width: Math.min(out.columns ?? 100, 140), color: wantsColor(out, env) }),
+    paint: paint({ width: Math.min(out.columns || 100, 140), color: wantsColor(out, env) }),
     live: err.isTTY === true && env.TERM !== 'dumb',
   };
 }

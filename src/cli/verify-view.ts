@@ -12,6 +12,7 @@ export interface VerifyContext {
   readonly family: string;
   readonly files: readonly SourceFile[];
   readonly reference: string;
+  readonly run: { readonly runtime: string; readonly device: string; readonly threads: number };
 }
 
 /** How many tensors of one kind were compared under one lowering, and the worst of them. */
@@ -101,8 +102,8 @@ export function renderVerify(result: VerifyResult, { source, family, reference }
         { title: 'lowering' },
         { title: 'input' },
         { title: 'kind' },
-        { title: 'tensors', align: 'right' },
-        { title: 'values', align: 'right' },
+        { title: 'tensors', align: 'right', drop: 1 },
+        { title: 'values', align: 'right', drop: 2 },
         { title: 'largest', align: 'right' },
         { title: 'in', least: 8 },
         { title: '' },

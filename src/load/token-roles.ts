@@ -1,5 +1,16 @@
-import type { TokenClass, TokenInfo, TokenRole } from '../report/result.ts';
 import type { Tokenizer } from './tokenizer.ts';
+
+export type TokenRole = 'bos' | 'first' | 'template' | 'special' | 'text';
+export type TokenClass = 'space' | 'newline' | 'digit' | 'punctuation' | 'letter' | 'byte' | 'other';
+
+export interface TokenInfo {
+  position: number;
+  id: number;
+  /** The text of this token alone; untrusted, may hold any code point. */
+  text: string;
+  role: TokenRole;
+  class: TokenClass;
+}
 
 export interface TokenRoleOptions {
   /** Default: the tokenizer's. */

@@ -1,16 +1,17 @@
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { Model } from '../models/model.ts';
 import { WeightStore } from '../models/weights.ts';
-import type { Control } from '../report/result.ts';
 import { normal, seededRandom, shuffle } from './random.ts';
+import type { Control } from './result.ts';
 
 /** A control: the same measurement with one thing taken away. */
 export interface ControlSetting {
   readonly name: Control['name'];
+  /** What it can and cannot tell. */
   readonly tells: string;
-  /** Texts under the control. `fixed` leading tokens (BOS) are never moved. */
+  /** A text under the control, a new array. `fixed` leading tokens (a BOS) are never moved; `random` gives numbers in [0, 1). */
   readonly ids: (ids: readonly number[], fixed: number, random: () => number) => number[];
-  /** Weights under the control; default: as they are. */
+  /** The model under the control, over the same runtime; absent: as it is. Disposing of it is not needed. */
   readonly weights?: (model: Model, seed: number) => Model;
 }
 
@@ -50,26 +51,20 @@ export const controlSettings: readonly ControlSetting[] = [
   },
 ];
 
-/** Matrices from N(0, initializer_range²), norms at one, biases and sink logits at zero. */
+/** Matrices from N(0, initializer_range²), default deviation 0.02; norms at one (as stored by the family), biases and sink logits at zero. */
 function fresh(
   model: Model,
   name: string,
   values: Float32Array<ArrayBuffer>,
   random: () => number,
 ): Float32Array<ArrayBuffer> {
+  if (/(bias|sinks)$/.test(name)) return values.fill(0);
+  if (model.weightShapes.get(name)!.length === 1) return values.fill(model.decoder.freshNorm ?? 1);
   const range = model.checkpoint.config.initializer_range;
-  if (
-    model.weightShapes.get(name)!.length > 1 &&
-    !name.endsWith('.bias') &&
-    !name.endsWith('sinks') &&
-    !name.endsWith('_bias')
-  ) {
-    const next = normal(random);
-    const deviation = typeof range === 'number' && range > 0 && range <= 1 ? range : 0.02;
-    for (let i = 0; i < values.length; i++) values[i] = deviation * next();
-    return values;
-  }
-  return values.fill(name.endsWith('.weight') ? (model.decoder.freshNorm ?? 1) : 0);
+  const deviation = typeof range === 'number' && range > 0 && range <= 1 ? range : 0.02;
+  const next = normal(random);
+  for (let i = 0; i < values.length; i++) values[i] = deviation * next();
+  return values;
 }
 
 type Change = (name: string, values: Float32Array<ArrayBuffer>, random: () => number) => Float32Array<ArrayBuffer>;

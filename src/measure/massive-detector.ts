@@ -1,6 +1,6 @@
 import { InputError, RunError } from '../error.ts';
-import type { MassiveActivation } from '../report/result.ts';
 import { medianMagnitude } from './median.ts';
+import type { MassiveActivation } from './result.ts';
 
 /**
  * Massive activations (Sun et al., 2402.17762): an entry h[t, m] of the residual stream after a block is massive when |h| > 100 and
@@ -72,14 +72,11 @@ export function residualExtremes(residual: ArrayLike<number>, T: number, M: numb
   return { largest, median: medianMagnitude(residual) };
 }
 
-/** The `count` largest of several texts or chunks, ties by position then dimension: the same in any order of merging. */
-export function mergeLargest<Entry extends ResidualEntry>(parts: readonly (readonly Entry[])[], count = 3): Entry[] {
-  const before = (a: Entry, b: Entry) =>
-    Math.abs(b.value) - Math.abs(a.value) || a.position - b.position || a.dimension - b.dimension || b.value - a.value;
-  return parts.flat().sort(before).slice(0, count);
-}
-
-/** @param layers one entry a layer, in order: exact extremes of one page, or merged ones with the median of a sketch. */
+/**
+ * Massive activations of one text. `layers` has one entry a layer, in order.
+ *
+ * @throws RunError for an entry or a median that is not finite.
+ */
 export function detectMassive(layers: readonly ResidualExtremes[]): MassiveFindings {
   const activations: MassiveActivation[] = [];
   let largestRatio = 0;

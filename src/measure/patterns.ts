@@ -1,4 +1,4 @@
-import type { PatternSample } from '../report/result.ts';
+import type { PatternSample } from './result.ts';
 
 /**
  * Patterns of one layer, quantised for looking at: 0…255 of [0, 1], one byte a cell, base64.

@@ -8,11 +8,13 @@ export const columnSums: Reduction<'attn.hook_pattern'> = {
   order: ['B', 'G', 'R', 'S'],
 };
 
+const leastLog = -126 * Math.LN2;
+
 /** Entropy −Σ p ln p of each row in nats, [B, G, R, T]; a learned sink's mass is not counted. */
 export const rowEntropy: Reduction<'attn.hook_pattern'> = {
   hook: 'attn.hook_pattern',
-  // 0 · ln 0 is 0: the least normal number keeps the logarithm finite.
-  reduce: (pattern) => multiply(sum(multiply(pattern, log(maximum(pattern, 2 ** -126))), 'S'), -1),
+  // 0 · ln 0 is 0: the logarithm of the least normal number keeps the product finite.
+  reduce: (pattern) => multiply(sum(multiply(pattern, maximum(log(pattern), leastLog)), 'S'), -1),
   order: ['B', 'G', 'R', 'T'],
 };
 

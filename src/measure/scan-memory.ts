@@ -1,9 +1,16 @@
 import type { Model } from '../models/model.ts';
-import type { ScanInput } from './scan.ts';
+import { batchTokens, type ScanInput } from './scan.ts';
+
+/** Counts of the median's sketch, for each layer. */
+const sketch = 2 ** 19;
 
 /**
  * Bytes that a scan takes at its peak, roughly: the runtime, the largest set of weights alive at once (token table or one layer, as stored
- * and as float32), the residual streams, keys and queries of one layer, and one chunk of patterns with its temporaries.
+ * and as float32), the residual streams, queries, keys and values of the page in one layer, one run's patterns with their temporaries, and
+ * what is kept of every layer.
+ *
+ * @param patterns tokens whose patterns are kept. Default 0.
+ * @param chunk queries of one run. Default 256, as in `scan`.
  */
 export function scanMemory(
   model: Model,
@@ -17,10 +24,14 @@ export function scanMemory(
     const layer = /\.(\d+)\./.exec(name)?.[1] ?? name;
     layers.set(layer, (layers.get(layer) ?? 0) + 4 * shape.reduce((a, b) => a * b, 1));
   }
-  const tokens = page.length + texts.reduce((total, { length }) => total + length, 0);
+  const T = texts[0]?.length ?? 0;
+  const tokens = page.length + texts.length * T;
   const streams = 4 * tokens * M * 3;
   const heads = 4 * page.length * D * (4 * H + 4 * G);
-  const scores = 4 * H * Math.min(chunk, page.length) * page.length * 4;
+  const textRows = T > chunk ? chunk : Math.min(batchTokens, texts.length * T);
+  const cells = Math.max(Math.min(chunk, page.length) * page.length, textRows * T);
+  const scores = 4 * 4 * H * cells;
+  const figures = L * (page.length * (4 * H + 80) + (texts.length > 0 ? sketch : 0));
   const kept = L * H * patterns * patterns * 2 + H * patterns * patterns * 8;
-  return 150e6 + 2 * Math.max(...layers.values()) + streams + heads + scores + kept;
+  return 150e6 + 2 * Math.max(...layers.values()) + streams + heads + scores + figures + kept;
 }

@@ -1,6 +1,6 @@
 import type { SourceFile } from '../load/checkpoint.ts';
 import type { Model } from '../models/model.ts';
-import type { ModelInfo, ScanResult } from '../report/result.ts';
+import type { ModelInfo, ScanResult } from './result.ts';
 import type { ScanFindings } from './scan.ts';
 import { summarise } from './summary.ts';
 

@@ -16,15 +16,17 @@ export interface ScoreSplitInput {
   readonly H: number;
   readonly G: number;
   readonly D: number;
-  readonly window?: number | undefined;
+  /** Sliding window; null for full attention (default). */
+  readonly window?: number | null;
 }
 
 /**
  * The mean cosine of a key needs no [T, S] matrix: Σ_t cos(q_t, k_s) over the queries t ≥ s is the dot product of the key's direction with
  * a running sum of query directions, O(T · H · D).
  */
-export function scoreSplit({ q, k, v, T, H, G, D, window = T }: ScoreSplitInput): ScoreSplit {
+export function scoreSplit({ q, k, v, T, H, G, D, window: given }: ScoreSplitInput): ScoreSplit {
   const R = H / G;
+  const window = given ?? T;
   const out = {
     queryNorm: new Float64Array(T),
     keyNorm: norms(k, T, G, D),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { InputError } from '../error.ts';
-import type { HeadMap, SinkRate } from '../report/result.ts';
+import type { HeadMap, SinkRate } from './result.ts';
 import { checkVisibility } from './visibility.ts';
 
 /** What must be the same for sink rates to be averaged. */

@@ -1,5 +1,5 @@
 import { InputError, RunError } from '../error.ts';
-import type { HeadMap, SinkRate } from '../report/result.ts';
+import type { HeadMap, SinkRate } from './result.ts';
 import {
   checkProtocol,
   checkSameLength,

@@ -1,5 +1,5 @@
 import { InputError } from '../error.ts';
-import type { SinkToken, TokenInfo } from '../report/result.ts';
+import type { SinkToken, TokenInfo } from './result.ts';
 import { largestCosine, type Primary, type TurnedToken } from './secondary-detector.ts';
 import { type UniformAttention, uniformAttention } from './uniform.ts';
 
@@ -7,6 +7,8 @@ import { type UniformAttention, uniformAttention } from './uniform.ts';
 export const leastTokens = 64;
 /** Keys seen by fewer queries are left out, and so are layers whose window shows a key to fewer: their means rest on too little. */
 export const leastQueries = 32;
+/** Less than this above uniform attention is the rounding of float32. */
+const rounding = 1e-6;
 
 export interface SinkEvidence {
   /** [S] the page, unpadded. */
@@ -55,9 +57,11 @@ export function findSinkTokens(evidence: SinkEvidence): SinkTokens {
     const layers = windows.flatMap((_, l) => {
       const { queries: seenBy, received: baseline } = uniform[l]!;
       const highest = evidence.max[l]![position]!;
-      return seenBy[position]! >= leastQueries && highest > epsilon && highest > baseline[position]! ? [l] : [];
+      return seenBy[position]! >= leastQueries && highest > epsilon && highest > baseline[position]! + rounding
+        ? [l]
+        : [];
     });
-    if (layers.length === 0 || !(excess > 0)) continue;
+    if (layers.length === 0 || !(excess > rounding)) continue;
     candidates.push({
       ...token,
       queries,

@@ -1,17 +1,5 @@
 import { InputError } from '../error.ts';
-import type { Spread } from '../report/result.ts';
-
-/** Mean and sample standard deviation (n − 1) between texts; the deviation of a single text is 0. Throws an InputError for none. */
-export function spread(values: ArrayLike<number>): Spread {
-  const n = values.length;
-  if (n === 0) throw new InputError('spread: expected at least one value, got none');
-  let sum = 0;
-  for (let i = 0; i < n; i++) sum += values[i]!;
-  const mean = sum / n;
-  let squares = 0;
-  for (let i = 0; i < n; i++) squares += (values[i]! - mean) ** 2;
-  return { mean, deviation: n > 1 ? Math.sqrt(squares / (n - 1)) : 0, n };
-}
+import type { Spread } from './result.ts';
 
 /**
  * The spread of shares c / of, from the sums of whole counts c and c² over n texts. Whole numbers add exactly in any order, so shards

@@ -1,4 +1,4 @@
-import type { Control } from '../report/result.ts';
+import type { Control } from './result.ts';
 import type { Summarised } from './summary.ts';
 import { joined, percent } from './summary-words.ts';
 

@@ -1,5 +1,5 @@
-import type { MassiveActivation } from '../report/result.ts';
 import { massiveCriterion, ratioToMedian } from './massive-detector.ts';
+import type { MassiveActivation } from './result.ts';
 import type { Summarised } from './summary.ts';
 import { capitalised, figure, layerList, quoted } from './summary-words.ts';
 

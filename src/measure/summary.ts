@@ -1,4 +1,4 @@
-import type { ScanResult } from '../report/result.ts';
+import type { ScanResult } from './result.ts';
 import { leastTokens } from './sink-tokens.ts';
 import { controlSentences } from './summary-controls.ts';
 import { massiveSentence } from './summary-massive.ts';

@@ -1,6 +1,6 @@
+import type { HeadMap, ScanResult } from '../measure/result.ts';
 import { mean } from './format.ts';
 import { largestRatio } from './massive.ts';
-import type { HeadMap, ScanResult } from '../measure/result.ts';
 
 /** One figure of two results; null where a result has none. */
 export interface ComparedFigure {

@@ -1,9 +1,9 @@
+export type * from '../measure/result.ts';
 export { embeddedJson, escapeText, visibleToken } from './escape.ts';
 export { renderCompareHtml } from './html/compare.ts';
 export { renderHtml } from './html/scan.ts';
 export { writeJson } from './json.ts';
 export { checkScanResult, parseScanResult } from './parse.ts';
-export type * from '../measure/result.ts';
 export { scanSchema } from './scan.schema.ts';
 export { renderSvg } from './svg.ts';
 export { renderCompare } from './terminal/compare.ts';

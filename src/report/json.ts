@@ -1,5 +1,5 @@
-import { checkScanResult } from './parse.ts';
 import type { ScanResult } from '../measure/result.ts';
+import { checkScanResult } from './parse.ts';
 
 /**
  * Writes a result as JSON: fields in the order of the schema, integers in full, other numbers to 6 significant digits, a list of

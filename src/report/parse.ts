@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { LoadError } from '../error.ts';
-import { escapeText } from './escape.ts';
 import type { PatternSample, ScanResult } from '../measure/result.ts';
+import { escapeText } from './escape.ts';
 import { scanSchema } from './scan.schema.ts';
 
 /** The longest result that is read, in characters. */
@@ -84,13 +84,14 @@ function checkSizes(result: ScanResult, where: string): void {
   grid('page.uniform', page.uniform, S, 'token of the page');
   grid('page.topSink', page.topSink, H, 'head');
   if (page.learnedSink) grid('page.learnedSink', page.learnedSink, H, 'head');
-  for (const [name, curve] of Object.entries(page.curves)) {
-    if (Array.isArray(curve)) size(`page.curves.${name}`, curve, L, 'layer');
-    else {
-      size(`page.curves.${name}.sink`, curve.sink, L, 'layer');
-      size(`page.curves.${name}.others`, curve.others, L, 'layer');
-    }
-  }
+  size('page.curves.largest', page.curves.largest, L, 'layer');
+  size('page.curves.median', page.curves.median, L, 'layer');
+  page.measured.forEach((one, i) => {
+    const path = `page.measured[${i}]`;
+    if (typeof one.baseline !== 'string') size(`${path}.baseline`, one.baseline, L, 'layer');
+    if (one.kind === 'map') grid(`${path}.values`, one.values, H, 'head');
+    else for (const [s, { values }] of one.series.entries()) size(`${path}.series[${s}].values`, values, L, 'layer');
+  });
   page.sinks.forEach((sink, i) => {
     below(`page.sinks[${i}].position`, sink.position, S, 'position');
     below(`page.sinks[${i}].firstLayer`, sink.firstLayer, L, 'layer');

@@ -77,18 +77,52 @@ const massive = z.strictObject({
   massive: z.boolean(),
 });
 
-const sinkAndOthers = z.strictObject({ sink: perLayer, others: perLayer });
+const curves = z.strictObject({ largest: layers(z.tuple([real, real, real])), median: perLayer });
 
-const curves = z.strictObject({
-  largest: layers(z.tuple([real, real, real])),
-  median: perLayer,
-  residualNorm: sinkAndOthers,
-  queryNorm: sinkAndOthers,
-  keyNorm: sinkAndOthers,
-  valueNorm: sinkAndOthers,
-  cosine: sinkAndOthers,
-  entropy: perLayer,
-  uniformEntropy: perLayer,
+const measuredTexts = {
+  name,
+  source: name,
+  title: name,
+  about: text,
+  quantity: name,
+  baseline: z.union([perLayer, text]),
+};
+
+const measured = z.discriminatedUnion('kind', [
+  z.strictObject({
+    ...measuredTexts,
+    kind: z.literal('curves'),
+    log: z.boolean(),
+    series: z
+      .array(z.strictObject({ label: name, values: perLayer }))
+      .min(1)
+      .max(16),
+  }),
+  z.strictObject({
+    ...measuredTexts,
+    kind: z.literal('map'),
+    share: z.boolean(),
+    values: layers(z.array(real).max(limits.heads).nullable()),
+  }),
+]);
+
+const massiveTexts = z.strictObject({
+  texts: count,
+  carrying: count,
+  places: z
+    .array(
+      z.strictObject({
+        position: count,
+        dimension: count,
+        texts: count,
+        firstLayer: count,
+        lastLayer: count,
+        value: real,
+      }),
+    )
+    .max(64),
+  more: count,
+  medianError: real.min(0),
 });
 
 const page = z.strictObject({
@@ -100,6 +134,7 @@ const page = z.strictObject({
   written: count.nullable(),
   erased: count.nullable(),
   curves,
+  measured: z.array(measured).max(256),
   learnedSink: z.exactOptional(layers(z.array(share).max(limits.heads).nullable())),
   patterns: items(
     z.strictObject({ layer: count, head: count, T: count, values: base64, sink: z.exactOptional(base64) }),
@@ -138,6 +173,7 @@ export const scanSchema = z.strictObject({
   alpha: headMap,
   received: headMap,
   uniform: layers(share),
+  massiveTexts: z.exactOptional(massiveTexts),
   page,
   controls: z.array(control).max(64),
   notes: z.array(text).max(256),

@@ -1,10 +1,11 @@
+import type { ScanResult } from '../measure/result.ts';
 import { escapeText } from './escape.ts';
 import { percent } from './format.ts';
 import { mapPlot } from './html/compare.ts';
 import { builder } from './html/dom.ts';
 import { curvePlot } from './html/plots.ts';
 import { colors } from './html/style.ts';
-import type { ScanResult } from '../measure/result.ts';
+import { seriesOf } from './measured.ts';
 
 const width = 900;
 
@@ -22,15 +23,15 @@ export function renderSvg(result: ScanResult): string {
     ...(page.written === null ? [] : [{ layer: page.written, label: 'written' }]),
     ...(page.erased === null ? [] : [{ layer: page.erased, label: 'erased' }]),
   ];
-  const pair = ({ sink, others }: { sink: number[]; others: number[] }) =>
+  const pair = (title: string) =>
     [
-      { label: 'top sink', values: sink, tone: 'sink' },
-      { label: 'other tokens', values: others, tone: 'others', dashed: true },
+      { label: 'top sink', values: seriesOf(result, title, 'top sink'), tone: 'sink' },
+      { label: 'other tokens', values: seriesOf(result, title, 'other tokens'), tone: 'others', dashed: true },
     ] as const;
   const norms = svg(
-    curvePlot(build, pair(page.curves.residualNorm), { title: '', quantity: 'norm of the residual', log: true, marks }),
+    curvePlot(build, pair('Norm of the residual'), { title: '', quantity: 'norm of the residual', log: true, marks }),
   );
-  const values = svg(curvePlot(build, pair(page.curves.valueNorm), { title: '', quantity: 'norm of values' }));
+  const values = svg(curvePlot(build, pair('Norm of values'), { title: '', quantity: 'norm of values' }));
   const high = Number(map.getAttribute('height'));
   const height = 72 + Math.max(high, 470) + 12;
   const place = (picture: Element, x: number, y: number) => {

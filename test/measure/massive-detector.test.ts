@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RunError } from '../../src/error.ts';
-import { detectMassive, massiveLabel, mergeLargest, residualExtremes } from '../../src/measure/massive-detector.ts';
+import { detectMassive, massiveLabel, residualExtremes } from '../../src/measure/massive-detector.ts';
 import { naiveMassive } from './naive/massive.ts';
 import { generator } from './naive/patterns.ts';
 
@@ -70,19 +70,6 @@ describe('the detector of massive activations', () => {
     ]);
     expect(median).toBe(2.5);
     expect(residualExtremes([4], 1, 1).largest).toHaveLength(1);
-  });
-
-  it('merges the largest of chunks to those of the whole, in any order', () => {
-    const next = generator(3);
-    const h = Float32Array.from({ length: 60 }, () => next() - 0.5);
-    const chunk = (from: number) =>
-      residualExtremes(h.subarray(from * 6, (from + 5) * 6), 5, 6).largest.map((entry) => ({
-        ...entry,
-        position: entry.position + from,
-      }));
-    const whole = residualExtremes(h, 10, 6).largest;
-    expect(mergeLargest([chunk(0), chunk(5)])).toEqual(whole);
-    expect(mergeLargest([chunk(5), chunk(0)])).toEqual(whole);
   });
 
   it('gives the same labels for a layer of zeros with a finite ratio', () => {

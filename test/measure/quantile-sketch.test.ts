@@ -6,15 +6,17 @@ import { QuantileSketch } from '../../src/measure/quantile-sketch.ts';
 import { generator } from './naive/patterns.ts';
 
 const floats = fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { minLength: 1, maxLength: 60 });
-const sketchOf = (values: ArrayLike<number>) => new QuantileSketch(0.01).add(values);
+const sketchOf = (values: readonly number[]) => new QuantileSketch().add(Float32Array.from(values));
 const sortedMagnitudes = (values: number[]) => values.map(Math.abs).sort((a, b) => a - b);
 
 describe('the quantile sketch', () => {
-  it('answers every quantile within its relative error, over all of float32', () => {
+  it('answers every quantile within its relative error, over all normal numbers of float32', () => {
     fc.assert(
       fc.property(floats, fc.double({ min: 0, max: 1, noNaN: true }), (values, q) => {
         const exact = sortedMagnitudes(values)[Math.floor(q * (values.length - 1))]!;
-        expect(Math.abs(sketchOf(values).quantile(q) - exact)).toBeLessThanOrEqual(exact * 0.01 * (1 + 1e-9));
+        const estimate = sketchOf(values).quantile(q);
+        if (exact < 2 ** -126) expect(estimate).toBe(0);
+        else expect(Math.abs(estimate / exact - 1)).toBeLessThanOrEqual(QuantileSketch.relativeError);
       }),
       { numRuns: 60 },
     );
@@ -43,11 +45,11 @@ describe('the quantile sketch', () => {
     expect(copy.quantile(0.5)).toBe(sketch.quantile(0.5));
   });
 
-  it('finds the median of magnitudes that span five decades within half a per cent', () => {
+  it('finds the median of magnitudes that span five decades within a fifth of a per cent', () => {
     const next = generator(5);
     const values = Float32Array.from({ length: 20_001 }, () => 10 ** (5 * next() - 2) * (next() < 0.5 ? -1 : 1));
     const exact = medianMagnitude(values);
-    expect(Math.abs(new QuantileSketch().add(values).quantile(0.5) / exact - 1)).toBeLessThan(0.005);
+    expect(Math.abs(new QuantileSketch().add(values).quantile(0.5) / exact - 1)).toBeLessThan(0.002);
   });
 
   it('counts zeros as zero', () => {
@@ -58,30 +60,24 @@ describe('the quantile sketch', () => {
 
   it('refuses what it cannot count, and adds nothing then', () => {
     const sketch = sketchOf([1]);
-    expect(() => sketch.add([2, Number.NaN])).toThrow(
-      'quantile sketch: expected finite float32 values, entry 1 is NaN',
+    expect(() => sketch.add(Float32Array.of(2, Number.NaN))).toThrow(
+      'quantile sketch: expected finite values, entry 1 is NaN',
     );
-    expect(() => sketch.add([Number.POSITIVE_INFINITY])).toThrow(InputError);
+    expect(() => sketch.add(Float32Array.of(Number.NEGATIVE_INFINITY))).toThrow(InputError);
     expect(sketch.count).toBe(1);
     expect(() => sketch.quantile(1.1)).toThrow('quantile sketch: q must lie in [0, 1], got 1.1');
     expect(() => new QuantileSketch().quantile(0.5)).toThrow('quantile sketch: no value was added');
-    expect(() => new QuantileSketch(0)).toThrow('quantile sketch: relative error must lie in [0.0005, 0.5], got 0');
-    expect(() => sketch.merge(new QuantileSketch(0.02))).toThrow(
-      'quantile sketch: sketches with relative errors 0.01 and 0.02 cannot be merged',
-    );
   });
 
   it('refuses damaged JSON', () => {
-    const good = { relativeError: 0.01, zeros: 0, buckets: [[0, 1]] };
+    const good = { relativeError: 2 ** -9, buckets: [[0, 1]] };
     expect(QuantileSketch.fromJSON(good).count).toBe(1);
     for (const bad of [
       null,
-      { ...good, zeros: -1 },
-      { ...good, zeros: 0.5 },
       { ...good, more: 1 },
       { ...good, relativeError: 1e-9 },
       { ...good, buckets: [[0, -1]] },
-      { ...good, buckets: [[1e9, 1]] },
+      { ...good, buckets: [[0xff00, 1]] },
       {
         ...good,
         buckets: [

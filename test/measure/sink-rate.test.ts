@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { InputError, RunError } from '../../src/error.ts';
 import { proxyScores } from '../../src/measure/proxy-scores.ts';
 import { SinkRateSums } from '../../src/measure/sink-rate.ts';
-import { spread, spreadOfShares } from '../../src/measure/spread.ts';
+import { spreadOfShares } from '../../src/measure/spread.ts';
 import { columnOf, randomPatterns } from './naive/patterns.ts';
 import { naiveAlpha, naiveSinkRate } from './naive/sink-rate.ts';
+import { spread } from './naive/spread.ts';
 
 const uniform4 = [0, 1, 2, 3].map((i) => [0, 1, 2, 3].map((k) => (k <= i ? 1 / (i + 1) : 0)));
 const rateOf = (patterns: number[][][][], key: number, epsilon = 0.3) => {
@@ -189,15 +190,16 @@ describe('proxy scores', () => {
   });
 });
 
-describe('spread', () => {
+describe('the spread of shares', () => {
   it('is the mean with the deviation of a sample, 0 for one text', () => {
-    expect(spread([1, 2, 3, 4])).toEqual({ mean: 2.5, deviation: Math.sqrt(5 / 3), n: 4 });
-    expect(spread([0.4])).toEqual({ mean: 0.4, deviation: 0, n: 1 });
     expect(spreadOfShares({ sum: 10, squares: 30, n: 4, of: 10 })).toEqual({
       mean: 0.25,
       deviation: Math.sqrt(5 / 3) / 10,
       n: 4,
     });
-    expect(() => spread([])).toThrow('spread: expected at least one value, got none');
+    expect(spreadOfShares({ sum: 4, squares: 16, n: 1, of: 10 })).toEqual({ mean: 0.4, deviation: 0, n: 1 });
+    expect(() => spreadOfShares({ sum: 0, squares: 0, n: 0, of: 10 })).toThrow(
+      'spread: expected at least one text, got none',
+    );
   });
 });

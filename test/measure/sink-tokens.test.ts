@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { receivedByKey } from '../../src/measure/received.ts';
+import type { TokenInfo } from '../../src/measure/result.ts';
 import { findSinkTokens, type SinkEvidence } from '../../src/measure/sink-tokens.ts';
-import type { TokenInfo } from '../../src/report/result.ts';
 import { columnOf, randomPatterns } from './naive/patterns.ts';
 import { naiveAlpha } from './naive/sink-rate.ts';
 import { naiveSinkTokens } from './naive/sink-tokens.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { Control, MassiveActivation, SinkRate, SinkToken, TokenInfo } from '../../src/measure/result.ts';
 import { type Summarised, summarise } from '../../src/measure/summary.ts';
 import { layerList, percent, percentRange, quoted } from '../../src/measure/summary-words.ts';
-import type { Control, MassiveActivation, SinkRate, SinkToken, TokenInfo } from '../../src/report/result.ts';
 
 const rate = (mean: number, uniform = 0, n = 100): SinkRate => ({
   epsilon: 0.3,
@@ -43,7 +43,6 @@ const massive = (layer: number, value: number, ratio = 4000): MassiveActivation 
 
 /** A model of four layers and two heads; layers 1 and 2 send 40 and 70 % to the first token. */
 function resultWith(change: (result: Summarised) => void = () => {}): Summarised {
-  const flat = { sink: [1, 1, 1, 1], others: [1, 1, 1, 1] };
   const result: Summarised = {
     schema: 'sinklab.scan/1',
     sinklab: '0.1.0',
@@ -88,9 +87,8 @@ function resultWith(change: (result: Summarised) => void = () => {}): Summarised
           [2, 1, 1],
         ],
         median: [0.5, 2.275, 2.3, 0.5],
-        ...{ residualNorm: flat, queryNorm: flat, keyNorm: flat, valueNorm: flat, cosine: flat },
-        ...{ entropy: [1, 1, 1, 1], uniformEntropy: [3, 3, 3, 3] },
       },
+      measured: [],
       patterns: [],
     },
     controls: [

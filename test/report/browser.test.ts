@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { MeasuredMap } from '../../src/measure/result.ts';
 import { renderCompareHtml } from '../../src/report/html/compare.ts';
 import { renderHtml } from '../../src/report/html/scan.ts';
 import { example, hostileTokens } from './example.ts';
@@ -143,6 +144,22 @@ describe.skipIf(!here)('the page in a headless Chromium (needs Chromium, or its 
     expect(await page.textContent('#strip-output')).toContain(
       `received ${percent(small.page.received[3]![2]!)}, uniform attention ${percent(small.page.uniform[3]![2]!)}; layer 3`,
     );
+    await page.close();
+  });
+
+  it('shows a measured map on a scale and in a unit of its own, with its baseline', async () => {
+    const { page, log } = await open(await renderHtml(small));
+    await page.selectOption('#map-choice', { label: 'Effective number of keys' });
+    await page.focus('#map-canvas');
+    const map = small.page.measured.find(({ kind }) => kind === 'map') as MeasuredMap;
+    const most = Math.max(...map.values.flatMap((heads) => heads!));
+    expect(await page.textContent('#ramp-most')).toBe(`${Number(most.toPrecision(2))} keys`);
+    const output = (await page.textContent('#map-output'))!;
+    const [, layer, head, value] = /^Layer (\d+), head (\d+): (\S+) keys \(uniform attention: 46 keys\)/.exec(output)!;
+    expect(Number(value)).toBe(Number(map.values[Number(layer)]![Number(head)]!.toPrecision(2)));
+    await page.click('#map-details summary');
+    expect(await page.textContent('#map-table tbody tr:first-child td')).toMatch(/^\S+ keys$/);
+    expect(log).toEqual({ violations: [], errors: [] });
     await page.close();
   });
 

@@ -1,4 +1,12 @@
-import type { HeadMap, LayerCurves, PatternSample, ScanResult, SinkRate, TokenInfo } from '../../src/measure/result.ts';
+import type {
+  HeadMap,
+  Measured,
+  PatternSample,
+  ResidualCurves,
+  ScanResult,
+  SinkRate,
+  TokenInfo,
+} from '../../src/measure/result.ts';
 
 export interface ExampleOptions {
   layers?: number;
@@ -133,6 +141,13 @@ export function example(options: ExampleOptions = {}): ScanResult {
     alpha: received.map((row) => row.map((value) => round(Math.min(1, value + (1 - value) / 64)))),
     received,
     uniform,
+    massiveTexts: {
+      texts: 100,
+      carrying: 98,
+      places: [{ position: 0, dimension: 133, texts: 98, firstLayer: first - 1, lastLayer: last, value: 9240 }],
+      more: 1,
+      medianError: 0.002,
+    },
     page: {
       received: pageReceived,
       uniform: pageUniform,
@@ -177,7 +192,8 @@ export function example(options: ExampleOptions = {}): ScanResult {
       })),
       written: first - 1,
       erased: last + 1,
-      curves: curves(L, first, last, S, random),
+      curves: curves(L, first, last),
+      measured: measured(L, H, first, last, S, random),
       ...(options.learnedSinks
         ? {
             learnedSink: Array.from({ length: L }, (_, l) =>
@@ -236,43 +252,51 @@ function uniformReceived(s: number, S: number, window: number | null): number {
   return n === 0 ? 0 : sum / n;
 }
 
-function curves(L: number, first: number, last: number, S: number, random: () => number): LayerCurves {
+function curves(L: number, first: number, last: number): ResidualCurves {
   const inside = (l: number) => l >= first - 1 && l <= last;
-  const perLayer = (value: (l: number) => number) => Array.from({ length: L }, (_, l) => round(value(l)));
-  const pair = (sink: (l: number) => number, others: (l: number) => number) => ({
-    sink: perLayer(sink),
-    others: perLayer(others),
-  });
-  const noise = () => 0.9 + 0.2 * random();
   return {
     largest: Array.from(
       { length: L },
       (_, l) => (inside(l) ? [9100 - 40 * l, 1800, 420] : [20 + 4 * l, 12 + 2 * l, 9 + l]) as [number, number, number],
     ),
-    median: perLayer((l) => 0.4 + l * 0.07),
-    residualNorm: pair(
-      (l) => (inside(l) ? 9300 - 40 * l : 30 + 8 * l),
-      (l) => 20 + 9 * l,
-    ),
-    queryNorm: pair(
-      (l) => 8 + 3 * noise() + l * 0.1,
-      (l) => 12 * noise() + l * 0.2,
-    ),
-    keyNorm: pair(
-      (l) => (inside(l) ? 3 : 12) * noise(),
-      (l) => 14 * noise() + l * 0.1,
-    ),
-    valueNorm: pair(
-      (l) => (inside(l) ? 0.4 : 4) * noise(),
-      (l) => 5 * noise() + l * 0.3,
-    ),
-    cosine: pair(
-      (l) => (inside(l) ? 0.6 : 0.1) * noise(),
-      () => -0.1 * noise(),
-    ),
-    entropy: perLayer((l) => (inside(l) ? 1.6 : 3.1) * noise()),
-    uniformEntropy: perLayer(() => Math.log(S) - 1),
+    median: Array.from({ length: L }, (_, l) => round(0.4 + l * 0.07)),
   };
+}
+
+function measured(L: number, H: number, first: number, last: number, S: number, random: () => number): Measured[] {
+  const inside = (l: number) => l >= first - 1 && l <= last;
+  const perLayer = (value: (l: number) => number) => Array.from({ length: L }, (_, l) => round(value(l)));
+  const noise = () => 0.9 + 0.2 * random();
+  const curve = (name: string, title: string, quantity: string, series: Record<string, (l: number) => number>) => ({
+    ...{ kind: 'curves' as const, name, title, quantity, source: '2410.10781', about: 'Made up.', log: false },
+    baseline: 'none: it is made up' as number[] | string,
+    series: Object.entries(series).map(([label, value]) => ({ label, values: perLayer(value) })),
+  });
+  return [
+    {
+      ...{ kind: 'map', name: 'effective-keys', title: 'Effective number of keys', source: '2303.06296' },
+      ...{ about: 'Made up, mean over the page.', quantity: 'keys', share: false },
+      baseline: perLayer(() => (S + 1) / 2),
+      values: Array.from({ length: L }, (_, l) =>
+        Array.from({ length: H }, () => round((inside(l) ? 8 : 60) * noise())),
+      ),
+    },
+    {
+      ...curve('entropy', 'Entropy of attention rows', 'nats', { measured: (l) => (inside(l) ? 1.6 : 3.1) * noise() }),
+      baseline: perLayer(() => Math.log(S) - 1),
+    },
+    {
+      ...curve('residual-norms', 'Norm of the residual', 'L2 norm', {
+        'top sink': (l) => (inside(l) ? 9300 - 40 * l : 30 + 8 * l),
+        'other tokens': (l) => 20 + 9 * l,
+      }),
+      log: true,
+    },
+    curve('score-split', 'Norm of values', 'L2 norm, mean over heads', {
+      'top sink': (l) => (inside(l) ? 0.4 : 4) * noise(),
+      'other tokens': (l) => 5 * noise() + l * 0.3,
+    }),
+  ];
 }
 
 function pattern(

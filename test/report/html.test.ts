@@ -49,12 +49,9 @@ describe('renderHtml and renderScan', () => {
     const result = example({ layers: 1, heads: 1, tokens: 1 });
     Object.assign(result.page, { sinks: [], massive: [], patterns: [], written: null, erased: null });
     Object.assign(result, { controls: [], notes: [], summary: [], received: [[0]] });
-    for (const curve of Object.values(result.page.curves) as (
-      | number[]
-      | number[][]
-      | { sink: number[]; others: number[] }
-    )[]) {
-      if (!Array.isArray(curve)) Object.assign(curve, { sink: [0], others: [0] });
+    for (const one of result.page.measured) {
+      if (one.kind === 'map') one.values = [[0]];
+      else for (const { values } of one.series) values.fill(0);
     }
     Object.assign(result.page.curves, { largest: [[0, 0, 0]], median: [0] });
     expect(await renderHtml(result)).toContain('No token stands out.');

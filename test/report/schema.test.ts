@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { LoadError } from '../../src/error.ts';
+import type { MeasuredCurves, MeasuredMap, ScanResult } from '../../src/measure/result.ts';
 import { writeJson } from '../../src/report/json.ts';
 import { parseScanResult } from '../../src/report/parse.ts';
-import type { ScanResult } from '../../src/measure/result.ts';
 import type { scanSchema } from '../../src/report/scan.schema.ts';
 import { example } from './example.ts';
 
@@ -82,8 +82,23 @@ describe('parseScanResult', () => {
     ],
     [
       'a curve too short',
-      (r) => r.page.curves.keyNorm.sink.pop(),
-      'page.curves.keyNorm.sink: expected 4 entries (one a layer), found 3',
+      (r) => r.page.curves.median.pop(),
+      'page.curves.median: expected 4 entries (one a layer), found 3',
+    ],
+    [
+      'a measured curve too short',
+      (r) => (r.page.measured[1] as MeasuredCurves).series[0]!.values.pop(),
+      'page.measured[1].series[0].values: expected 4 entries (one a layer), found 3',
+    ],
+    [
+      'a measured map without a head',
+      (r) => (r.page.measured[0] as MeasuredMap).values[2]!.pop(),
+      'page.measured[0].values[2]: expected 2 entries (one a head), found 1',
+    ],
+    [
+      'a baseline too short',
+      (r) => (r.page.measured[0]!.baseline as number[]).pop(),
+      'page.measured[0].baseline: expected 4 entries (one a layer), found 3',
     ],
     [
       'a sink outside the page',

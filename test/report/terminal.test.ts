@@ -86,13 +86,43 @@ describe('renderScan', () => {
     expect(text.find((line) => line.startsWith('<|im_start|>'))).toContain(' ·attention ');
   });
 
+  it('draws what measurements declare: a bar for each layer, its range, and the value under uniform attention', () => {
+    const result = example({ layers: 4, heads: 2, tokens: 70 });
+    const texts = { name: 'made-up', source: '2410.10781', about: 'Made up.', quantity: 'units' };
+    result.page.measured = [
+      {
+        ...{ ...texts, kind: 'curves', title: 'Curves \u001b[31m', log: true, baseline: 'none: it is made up' },
+        series: [
+          { label: 'a', values: [1, 10, 100, 10_000] },
+          { label: 'other', values: [0, 1, 1, 1] },
+        ],
+      },
+      {
+        ...{ ...texts, kind: 'map', title: 'A map', share: true, baseline: [0.5, 0.5, 0.5, 0.5] },
+        values: [[0, 0], null, [0, 1], [1, 1]],
+      },
+    ];
+    const text = lines(renderScan(result));
+    const at = text.indexOf('Layer by layer');
+    expect(text.slice(at + 3, at + 9)).toEqual([
+      'Curves \\x1b[31m (units, logarithmic)',
+      '  a      ▁▃▅█  1 to 10 000',
+      '  other   ▁▁▁  0 to 1',
+      'A map (units)',
+      '  mean over heads    ▁ ▅█  0 % to 100.0 %',
+      '  uniform attention  ▅▅▅▅  50.0 %',
+    ]);
+  });
+
   it('says so when there is no sink and no massive activation', () => {
     const result = example({ layers: 4, heads: 3, tokens: 70 });
     result.page.sinks = [];
     result.page.massive = [];
     const text = renderScan(result);
     expect(text).toContain('No token stands out.');
-    expect(text).toContain('Massive activations\n\nNone.');
+    expect(text).toContain(
+      'Massive activations\n\nNone on the page.\nIn 98 of 100 texts (medians to 0.2 %): position 0',
+    );
   });
 
   it('shows the learned sink as a map of its own and names layers without one', () => {

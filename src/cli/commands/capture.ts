@@ -90,7 +90,7 @@ async function act(name: string | undefined, options: Options, context: CommandC
   const warning = checkMemory(total, 'this capture', 'choose fewer tokens (--tokens), or fewer --hook and --layer');
   const { files, text } = await describeFiles(opened, context);
   for (const line of [text, ...input.notes, ...(warning ? [warning] : [])]) terminal.err(`${line}\n`);
-  terminal.err(`capture: ${plan.length} tensors, ${plainBytes(cost)} for ${B} × ${T} tokens\n`);
+  terminal.err(`capture: ${tensorCount(plan)}, ${plainBytes(cost)} for ${B} × ${T} tokens\n`);
 
   const progress = new Progress(terminal);
   progress.show('running');
@@ -111,11 +111,13 @@ async function act(name: string | undefined, options: Options, context: CommandC
       },
     });
   await writeSafetensors(options.out, tensors, captureMetadata(model, plan, input, files));
-  terminal.out(`${escapeText(options.out)}: ${plan.length} tensors, ${plainBytes(cost)}\n`);
+  terminal.out(`${escapeText(options.out)}: ${tensorCount(plan)}, ${plainBytes(cost)}\n`);
   for (const { name: hook, axes, shape } of plan.slice(0, 12))
     terminal.out(`  ${hook}  ${axes.map((axis, i) => `${axis} ${shape[i]}`).join(' × ')}\n`);
   if (plan.length > 12) terminal.out(`  and ${plan.length - 12} more\n`);
 }
+
+const tensorCount = ({ length }: readonly PlannedTensor[]) => `${length} tensor${length === 1 ? '' : 's'}`;
 
 /** A place inside a block without a layer means every layer. */
 function everyLayer(hook: string): string {
@@ -127,7 +129,7 @@ function checkCost(cost: number, plan: readonly PlannedTensor[], { maxBytes, dty
   const largest = plan.reduce((a, b) => (b.bytes > a.bytes ? b : a));
   const half = dtype === 'float32' ? ', --dtype float16' : '';
   throw new InputError(
-    `capture: ${plan.length} tensors take ${plainBytes(cost)}, --max-bytes allows ${plainBytes(maxBytes)}; the largest is ${largest.name} with ${plainBytes(largest.bytes)}; choose with --layer, --head and --position${half}, or allow more with --max-bytes`,
+    `capture: ${tensorCount(plan)} take ${plainBytes(cost)}, --max-bytes allows ${plainBytes(maxBytes)}; the largest is ${largest.name} with ${plainBytes(largest.bytes)}; choose with --layer, --head and --position${half}, or allow more with --max-bytes`,
   );
 }
 

@@ -10,7 +10,7 @@ import { type LoweringName, verify } from '../../models/verify.ts';
 import { escapeText } from '../../report/escape.ts';
 import { type CommandContext, examples, writeJsonResult } from '../command.ts';
 import { checkMemory } from '../memory.ts';
-import { describeFiles, openModel } from '../open.ts';
+import { describeFiles, describeRun, openModel } from '../open.ts';
 import { type ModelOptions, modelArgument, positive, withJson, withModelOptions } from '../options.ts';
 import { renderVerify, verifyJson } from '../verify-view.ts';
 import { version } from '../version.ts';
@@ -74,6 +74,7 @@ async function act(name: string, options: Options, context: CommandContext): Pro
       family: model.decoder.family,
       files,
       reference: path,
+      run: describeRun(model),
     };
     if (!(await writeJsonResult(options.json, verifyJson(result, about), context)))
       terminal.out(renderVerify(result, about, terminal.paint));

@@ -1,8 +1,9 @@
 import * as Plot from '@observablehq/plot';
+import type { HeadMap, ScanResult } from '../../measure/result.ts';
 import { comparedFigures, differenceMap, unlike } from '../difference.ts';
 import { escapeText } from '../escape.ts';
 import { largest, mean, number, percent } from '../format.ts';
-import type { HeadMap, ScanResult } from '../../measure/result.ts';
+import { measuredCurves, seriesOf } from '../measured.ts';
 import { type Builder, builder } from './dom.ts';
 import { curvePlot, figure, tidy } from './plots.ts';
 import { shell } from './shell.ts';
@@ -133,13 +134,10 @@ function curves(build: Builder, a: ScanResult, b: ScanResult): HTMLElement[] {
   return [
     curve('Attention to key 0', 'mean over heads', ({ received }) => received.map(mean)),
     curve('Largest entry of the residual', '|residual|', ({ page }) => page.curves.largest.map(([m1]) => m1), true),
-    curve('Norm of the residual at the top sink', 'L2 norm', ({ page }) => page.curves.residualNorm.sink, true),
-    curve('Norm of values at the top sink', 'L2 norm, mean over heads', ({ page }) => page.curves.valueNorm.sink),
-    curve(
-      'Cosine between queries and the key of the top sink',
-      'cosine, mean over heads',
-      ({ page }) => page.curves.cosine.sink,
-    ),
-    curve('Entropy of attention rows', 'nats', ({ page }) => page.curves.entropy),
+    ...measuredCurves(a).flatMap(({ title, quantity, log, series: [first] }) => {
+      if (!first || seriesOf(b, title, first.label).length === 0) return [];
+      const name = `${escapeText(title)}: ${escapeText(first.label)}`;
+      return [curve(name, escapeText(quantity), (result) => seriesOf(result, title, first.label), log)];
+    }),
   ];
 }

@@ -1,8 +1,9 @@
+import type { HeadMap, ScanResult } from '../../measure/result.ts';
 import { escapeText, visibleToken } from '../escape.ts';
 import { percent } from '../format.ts';
 import { rounded } from '../json.ts';
 import { layerMarks } from '../marks.ts';
-import type { HeadMap, ScanResult } from '../../measure/result.ts';
+import { measuredMaps, reachOf, withoutBaseline } from '../measured.ts';
 import type { PageData } from './page/types.ts';
 
 const short = (values: readonly number[]) => values.map((value) => rounded(value, 4));
@@ -16,11 +17,13 @@ export async function pageData(result: ScanResult): Promise<PageData> {
     about: string,
     values: readonly (readonly number[] | null)[],
     uniform: number[] | null = null,
+    scale: { most: number; unit: string | null } = { most: 1, unit: null },
   ) => ({
     title,
     about,
     values: values.map((row) => (row === null ? null : short(row))),
     uniform: uniform === null ? null : short(uniform),
+    ...scale,
   });
   const maps = [
     map(
@@ -38,6 +41,15 @@ export async function pageData(result: ScanResult): Promise<PageData> {
     ...(page.learnedSink
       ? [map('learned sink', 'Mean mass on the learned sink, over the page.', page.learnedSink)]
       : []),
+    ...measuredMaps(result).map((one) =>
+      map(
+        escapeText(one.title),
+        `${escapeText(one.about)} arXiv ${escapeText(one.source)}. ${escapeText(withoutBaseline(one))}`,
+        one.values,
+        typeof one.baseline === 'string' ? null : one.baseline,
+        { most: reachOf(one), unit: one.share ? null : escapeText(one.quantity) },
+      ),
+    ),
     ...result.controls.map((control) =>
       map(`control: ${escapeText(control.name)}`, escapeText(control.tells), control.received, result.uniform),
     ),

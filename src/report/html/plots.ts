@@ -1,6 +1,8 @@
 import * as Plot from '@observablehq/plot';
+import type { ScanResult, SinkRate } from '../../measure/result.ts';
+import { escapeText } from '../escape.ts';
 import { number } from '../format.ts';
-import type { LayerCurves, ScanResult, SinkRate } from '../../measure/result.ts';
+import { linesOf, measuredCurves } from '../measured.ts';
 import type { Builder } from './dom.ts';
 
 export interface Series {
@@ -117,28 +119,16 @@ export function ratePlot(build: Builder, rates: readonly SinkRate[], title: stri
   ]);
 }
 
-/** Every per-layer figure of the page. */
-export function layerPlots(build: Builder, { page }: ScanResult): HTMLElement[] {
-  const { curves } = page;
+const tones = ['sink', 'others', 'third', 'fourth'] as const;
+
+/** The largest entries of the residual, then every measurement of the page that declares curves. */
+export function layerPlots(build: Builder, result: ScanResult): HTMLElement[] {
+  const { page } = result;
   const marks = [
     ...(page.written === null ? [] : [{ layer: page.written, label: 'written' }]),
     ...(page.erased === null ? [] : [{ layer: page.erased, label: 'erased' }]),
   ];
-  const compared = (
-    curve: LayerCurves['keyNorm'],
-    title: string,
-    quantity: string,
-    options: Partial<CurveOptions> = {},
-  ) =>
-    curvePlot(
-      build,
-      [
-        { label: 'top sink', values: curve.sink, tone: 'sink' },
-        { label: 'other tokens', values: curve.others, tone: 'others', dashed: true },
-      ],
-      { title, quantity, ...options },
-    );
-  const entry = (i: 0 | 1 | 2) => curves.largest.map((values) => values[i]);
+  const entry = (i: 0 | 1 | 2) => page.curves.largest.map((values) => values[i]);
   return [
     curvePlot(
       build,
@@ -146,23 +136,27 @@ export function layerPlots(build: Builder, { page }: ScanResult): HTMLElement[] 
         { label: 'largest', values: entry(0), tone: 'sink' },
         { label: 'second', values: entry(1), tone: 'fourth' },
         { label: 'third', values: entry(2), tone: 'third' },
-        { label: 'median', values: curves.median, tone: 'others', dashed: true },
+        { label: 'median', values: page.curves.median, tone: 'others', dashed: true },
       ],
       { title: 'Largest entries of the residual', quantity: '|residual|', log: true, marks },
     ),
-    compared(curves.residualNorm, 'Norm of the residual', 'L2 norm', { log: true, marks }),
-    curvePlot(
-      build,
-      [
-        { label: 'measured', values: curves.entropy, tone: 'sink' },
-        { label: 'uniform attention', values: curves.uniformEntropy, tone: 'others', dashed: true },
-      ],
-      { title: 'Entropy of attention rows', quantity: 'nats' },
+    ...measuredCurves(result).map((one) =>
+      curvePlot(
+        build,
+        linesOf(one).map(({ label, values }, i) => ({
+          label: escapeText(label),
+          values,
+          tone: tones[i % tones.length]!,
+          dashed: i > 0,
+        })),
+        {
+          title: escapeText(one.title),
+          quantity: escapeText(one.quantity),
+          log: one.log,
+          marks,
+        },
+      ),
     ),
-    compared(curves.keyNorm, 'Norm of keys', 'L2 norm, mean over heads'),
-    compared(curves.valueNorm, 'Norm of values', 'L2 norm, mean over heads'),
-    compared(curves.queryNorm, 'Norm of queries', 'L2 norm, mean over heads'),
-    compared(curves.cosine, 'Cosine between queries and keys', 'cosine, mean over heads'),
   ];
 }
 

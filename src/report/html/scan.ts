@@ -1,6 +1,7 @@
+import type { ScanResult, SinkRate } from '../../measure/result.ts';
 import { escapeText } from '../escape.ts';
 import { number } from '../format.ts';
-import type { ScanResult, SinkRate } from '../../measure/result.ts';
+import { placesSentence } from '../massive.ts';
 import { pageData } from './data.ts';
 import { type Builder, builder } from './dom.ts';
 import { layerPlots, ratePlot } from './plots.ts';
@@ -95,11 +96,13 @@ function rates(build: Builder, values: readonly SinkRate[], title: string): HTML
   return [ratePlot(build, values, title), rateTable(build, values, `Sink rates: ${title}`)];
 }
 
-function writtenAndErased({ page }: ScanResult): string {
+function writtenAndErased(result: ScanResult): string {
+  const { page } = result;
+  const overTexts = placesSentence(result);
   if (page.written === null)
-    return 'Entries of the residual far above all others (Sun et al., arXiv 2402.17762): no layer writes one.';
+    return `Entries of the residual far above all others (Sun et al., arXiv 2402.17762): no layer of the page writes one. ${overTexts}`;
   const erased = page.erased === null ? 'no layer erases it' : `that of layer ${page.erased} erases it`;
-  return `Entries of the residual far above all others (Sun et al., arXiv 2402.17762). The block of layer ${page.written} writes the first, ${erased}.`;
+  return `Entries of the residual far above all others (Sun et al., arXiv 2402.17762). The block of layer ${page.written} writes the first, ${erased}. ${overTexts}`;
 }
 
 function mapSection({ element }: Builder): HTMLElement {
@@ -138,16 +141,16 @@ function rampLegend(element: Builder['element']): HTMLElement {
   return element(
     'div',
     { class: 'controls soft' },
-    '0 %',
+    element('span', { id: 'ramp-least' }),
     element('canvas', {
       id: 'ramp',
       class: 'ramp',
       width: 256,
       height: 10,
       role: 'img',
-      'aria-label': 'viridis from 0 to 100 %',
+      'aria-label': 'viridis, from 0 to the largest value of the scale',
     }),
-    '100 %',
+    element('span', { id: 'ramp-most' }),
     element('span', { id: 'map-sampled' }),
   );
 }

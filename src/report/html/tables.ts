@@ -1,7 +1,7 @@
+import type { Control, ScanResult, SinkRate } from '../../measure/result.ts';
 import { escapeText, visibleToken } from '../escape.ts';
 import { bytes, integer, number, percent, ranges } from '../format.ts';
 import { largestRatio, massiveRuns } from '../massive.ts';
-import type { Control, ScanResult, SinkRate } from '../../measure/result.ts';
 import type { Builder } from './dom.ts';
 
 interface Column {

@@ -1,8 +1,8 @@
+import type { HeadMap, ScanResult } from '../../measure/result.ts';
 import { comparedFigures, differenceMap, unlike } from '../difference.ts';
 import { escapeText } from '../escape.ts';
 import { mean, number, percent } from '../format.ts';
 import { layerMarks } from '../marks.ts';
-import type { HeadMap, ScanResult } from '../../measure/result.ts';
 import { cellSize, mapLegend, mapRows } from './map.ts';
 import { type Paint, paint, type TerminalOptions } from './paint.ts';
 import { sinkTable, titled } from './tables.ts';

@@ -1,6 +1,6 @@
+import type { HeadMap } from '../../measure/result.ts';
 import { mean, percent } from '../format.ts';
 import type { LayerMark } from '../marks.ts';
-import type { HeadMap } from '../../measure/result.ts';
 import { heat, heatLegend, type Paint } from './paint.ts';
 import { padEnd, padStart, wrap } from './text.ts';
 

@@ -74,3 +74,17 @@ export function bar(value: number): string {
 }
 
 export const barLegend = 'bar: square root of the share, ▁ < 1.6  ▃ 6–14  ▅ 25–39  █ ≥ 77 %';
+
+/** Bars for values between `least` and `most`, at most `width` of them (then each is the mean of its values); a blank for what is no number. */
+export function spark(values: readonly number[], least: number, most: number, log: boolean, width: number): string {
+  const step = Math.ceil(values.length / width);
+  const scale = (value: number) => (log ? Math.log(value) : value);
+  const span = scale(most) - scale(least);
+  let line = '';
+  for (let i = 0; i < values.length; i += step) {
+    const part = values.slice(i, i + step).filter((value) => Number.isFinite(value) && (!log || value > 0));
+    const height = (scale(part.reduce((a, b) => a + b, 0) / part.length) - scale(least)) / span;
+    line += part.length === 0 ? ' ' : bars[Math.min(7, Math.max(0, Math.floor((span > 0 ? height : 0) * 8)))];
+  }
+  return line;
+}

@@ -1,8 +1,9 @@
+import type { ScanResult } from '../../measure/result.ts';
 import { escapeText } from '../escape.ts';
 import { bytes, integer, mean, number, percent } from '../format.ts';
 import { layerMarks } from '../marks.ts';
-import type { ScanResult } from '../../measure/result.ts';
 import { headMap } from './map.ts';
+import { measuredLines } from './measured.ts';
 import { type Paint, paint, type TerminalOptions } from './paint.ts';
 import { tokenStrip } from './strip.ts';
 import { controlTable, massiveLines, rateTable, sinkTable } from './tables.ts';
@@ -59,6 +60,11 @@ export function renderScan(result: ScanResult, options: TerminalOptions = {}): s
     ),
     ...section('Sink tokens', sinkTable(result, it)),
     ...section('Massive activations', massiveLines(result, it)),
+    ...section(
+      'Layer by layer',
+      measuredLines(result, it),
+      `The page, from layer 0 on the left to layer ${model.layers - 1}, and the range over layers.`,
+    ),
     ...(result.controls.length > 0 ? section('Controls', controlTable(result, it)) : []),
     ...section('Provenance', provenance(result, it)),
   ];

@@ -1,6 +1,6 @@
+import type { ScanResult } from '../../measure/result.ts';
 import { visibleToken } from '../escape.ts';
 import { largest, mean } from '../format.ts';
-import type { ScanResult } from '../../measure/result.ts';
 import { bar, barLegend, heat, type Paint } from './paint.ts';
 import { columns, cut, wrap } from './text.ts';
 

@@ -1,7 +1,7 @@
+import type { Control, ScanResult, SinkRate } from '../../measure/result.ts';
 import { escapeText, visibleToken } from '../escape.ts';
 import { number, percent, ranges } from '../format.ts';
-import { largestRatio, massiveRuns } from '../massive.ts';
-import type { Control, ScanResult, SinkRate } from '../../measure/result.ts';
+import { largestRatio, massiveRuns, placesSentence } from '../massive.ts';
 import type { Paint } from './paint.ts';
 import { type Column, table, wrap } from './text.ts';
 
@@ -66,9 +66,11 @@ export function sinkTable({ page }: ScanResult, it: Paint): string[] {
 }
 
 /** One line for each huge number, at most `most`. */
-export function massiveLines({ page, input }: ScanResult, it: Paint, most = 4): string[] {
+export function massiveLines(result: ScanResult, it: Paint, most = 4): string[] {
+  const { page, input } = result;
   const runs = massiveRuns(page.massive);
-  if (runs.length === 0) return ['None.'];
+  const overTexts = wrap(placesSentence(result), it.width).filter(Boolean);
+  if (runs.length === 0) return ['None on the page.', ...overTexts];
   const lines = runs.slice(0, most).flatMap(({ position, dimension, layers, peak, massive }) => {
     const token = visibleToken(input.page[position]!.text);
     const weak = massive ? '' : ' (below the criterion)';
@@ -87,7 +89,7 @@ export function massiveLines({ page, input }: ScanResult, it: Paint, most = 4): 
         it.width,
       ),
     );
-  return lines;
+  return [...lines, ...overTexts];
 }
 
 export function controlTable(result: ScanResult, it: Paint): string[] {

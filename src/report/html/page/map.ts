@@ -21,6 +21,11 @@ export function map(shared: Shared): void {
     choice.append(option);
   });
   const chosen = () => data.maps[Number(choice.value)] ?? data.maps[0]!;
+  const write = (value: number) => {
+    const { unit } = chosen();
+    return unit === null ? percent(value) : `${short(value)} ${unit}`;
+  };
+  const short = (value: number) => (value >= 100 ? String(Math.round(value)) : String(Number(value.toPrecision(2))));
 
   function draw(): void {
     const ratio = devicePixelRatio || 1;
@@ -37,7 +42,8 @@ export function map(shared: Shared): void {
     c.scale(ratio, ratio);
     c.font = '11px system-ui, sans-serif';
     c.textBaseline = 'middle';
-    const { values } = chosen();
+    const { values, most, unit } = chosen();
+    const brief = (value: number) => (unit === null ? String(Math.round(value * 100)) : short(value));
     const headStep = [1, 2, 4, 5, 8, 10, 16, 20, 32, 64, 128].find((step) => step * cellWidth >= 20) ?? 256;
     const layerStep = [1, 2, 4, 5, 10, 20].find((step) => step * cellHeight >= 12) ?? 50;
     c.fillStyle = ink;
@@ -49,15 +55,15 @@ export function map(shared: Shared): void {
       c.textAlign = 'right';
       if (l % layerStep === 0) c.fillText(String(l), left - 6, y + cellHeight / 2);
       row?.forEach((value, h) => {
-        const [red, green, blue] = shared.color(value);
+        const [red, green, blue] = shared.color(value / most);
         const x = left + h * cellWidth;
         c.fillStyle = `rgb(${red},${green},${blue})`;
         c.fillRect(x, y, cellWidth + 0.3, cellHeight + 0.3);
-        const bright = value > 0.45;
+        const bright = value > 0.45 * most;
         c.fillStyle = bright ? '#000' : '#fff';
         if (cellWidth >= 22 && cellHeight >= 13) {
           c.textAlign = 'center';
-          c.fillText(String(Math.round(value * 100)), x + cellWidth / 2, y + cellHeight / 2 + 0.5);
+          c.fillText(brief(value), x + cellWidth / 2, y + cellHeight / 2 + 0.5);
         }
         if (sampled.has(`${l} ${h}`)) c.fillRect(x + Math.max(0, cellWidth - 4), y + 1, 3, 3);
       });
@@ -65,7 +71,8 @@ export function map(shared: Shared): void {
       c.textAlign = 'left';
       const x = left + data.heads * cellWidth + 6;
       if (l % layerStep !== 0) return;
-      const mean = row === null ? 'none' : `${Math.round((row.reduce((a, b) => a + b, 0) / row.length) * 100)} %`;
+      const mean =
+        row === null ? 'none' : `${brief(row.reduce((a, b) => a + b, 0) / row.length)}${unit === null ? ' %' : ''}`;
       c.fillText(`${mean}  ${data.marks[l] ?? ''}`, x, y + cellHeight / 2);
     });
     c.lineWidth = 2;
@@ -80,8 +87,8 @@ export function map(shared: Shared): void {
   function tell(layer: number, head: number): void {
     const { values, uniform } = chosen();
     const row = values[layer];
-    const value = row ? percent(row[head]!) : 'none in this layer';
-    const baseline = uniform === null ? '' : ` (uniform attention: ${percent(uniform[layer]!)})`;
+    const value = row ? write(row[head]!) : 'none in this layer';
+    const baseline = uniform === null ? '' : ` (uniform attention: ${write(uniform[layer]!)})`;
     const mark = data.marks[layer] ? `; this layer: ${data.marks[layer]}` : '';
     const sample = sampled.has(`${layer} ${head}`) ? '; its pattern was kept' : '';
     output.textContent = `Layer ${layer}, head ${head}: ${value}${baseline}${mark}${sample}`;
@@ -122,11 +129,17 @@ export function map(shared: Shared): void {
     );
   });
   choice.addEventListener('change', () => {
-    find('map-about').textContent = chosen().about;
+    describe();
     tell(selection.layer, selection.head);
     list();
     draw();
   });
+
+  function describe(): void {
+    find('map-about').textContent = chosen().about;
+    find('ramp-least').textContent = write(0);
+    find('ramp-most').textContent = write(chosen().most);
+  }
 
   const details = find<HTMLDetailsElement>('map-details');
   /** The same numbers as a table, made when it is opened. */
@@ -139,7 +152,7 @@ export function map(shared: Shared): void {
     chosen().values.forEach((row, l) => {
       const line = body.insertRow();
       line.append(make('th', String(l)));
-      for (let h = 0; h < data.heads; h++) line.insertCell().textContent = row === null ? '–' : percent(row[h]!);
+      for (let h = 0; h < data.heads; h++) line.insertCell().textContent = row === null ? '–' : write(row[h]!);
     });
     find('map-table').replaceChildren(table);
   }
@@ -150,7 +163,7 @@ export function map(shared: Shared): void {
     legend.fillRect(x, 0, 1, 10);
   }
   if (data.patterns.length > 0) find('map-sampled').textContent = 'dot: a pattern was kept';
-  find('map-about').textContent = chosen().about;
+  describe();
   shared.onSelect((changed) => {
     if (!('layer' in changed || 'head' in changed)) return;
     tell(selection.layer, selection.head);

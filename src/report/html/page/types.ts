@@ -5,7 +5,16 @@ export interface PageData {
   /** One entry a position. */
   tokens: { text: string; about: string }[];
   /** Heat maps that can be chosen; a null row has no values. */
-  maps: { title: string; about: string; values: (number[] | null)[]; uniform: number[] | null }[];
+  maps: {
+    title: string;
+    about: string;
+    values: (number[] | null)[];
+    uniform: number[] | null;
+    /** End of the colour scale. */
+    most: number;
+    /** Unit of the values; null for shares. */
+    unit: string | null;
+  }[];
   /** Words beside each layer of the map. */
   marks: string[];
   /** [L][S] */
