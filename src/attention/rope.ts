@@ -4,16 +4,14 @@ import {
   concat,
   constant,
   cos,
-  expand,
-  merge,
   multiply,
-  pick,
+  negate,
   remainder,
+  rename,
+  roll,
   sin,
   sizes,
   slice,
-  split,
-  subtract,
   type Tensor,
   type Within,
 } from '../tensor/index.ts';
@@ -40,19 +38,14 @@ export function rotate<A extends string>(
   const whole = x as unknown as Tensor<'D'>;
   const width = sizes(x).get('D')!.constant!;
   const turning = width === 2 * pairs ? whole : slice(whole, 'D', 0, 2 * pairs);
-  const parts = split(turning, 'D', { J: 2, I: pairs });
   const angle = multiply(doublePositions(positions) as Tensor<never>, constant(frequencies, { I: pairs }, 'float64'));
   const reduced = cast(remainder(angle, 2 * Math.PI), 'float32');
   const scaled = (table: Tensor<'I'>) => (factor === 1 ? table : multiply(table, factor));
   const [c, s] = [scaled(cos(reduced)), scaled(sin(reduced))];
-  const [first, second] = [pick(parts, 'J', 0), pick(parts, 'J', 1)];
-  const turned = concat(
-    [subtract(multiply(first, c), multiply(second, s)), add(multiply(second, c), multiply(first, s))].map((half) =>
-      expand(half, { J: 1 }),
-    ),
-    'J',
-  );
-  const rotated = merge(turned, ['J', 'I'], 'D');
+  const halves = (first: Tensor<'I'>, second: Tensor<'I'>) =>
+    rename(concat([first, second], 'I'), 'I', 'D') as unknown as Tensor<never>;
+  const turned = add(multiply(turning, halves(c, c)), multiply(roll(turning, 'D', pairs), halves(negate(s), s)));
+  const rotated = turned as unknown as Tensor<'D'>;
   return (width === 2 * pairs
     ? rotated
     : concat([rotated, slice(whole, 'D', 2 * pairs, width)], 'D')) as unknown as Tensor<A>;

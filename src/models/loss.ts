@@ -1,6 +1,6 @@
 import { InputError } from '../error.ts';
 import type { HostTensor } from '../runtime/backend.ts';
-import { add, equal, exp, highest, input, iota, log, lower, select, subtract, sum } from '../tensor/index.ts';
+import { crossEntropy, input, lower } from '../tensor/index.ts';
 import { createHooks, type Edits } from './hooks.ts';
 import type { TokenBatch } from './input.ts';
 import { rectangle } from './input.ts';
@@ -56,16 +56,14 @@ export async function loss(model: Model, batch: TokenBatch, { edit = {} }: LossO
   return { mean: total / tokens, perplexity: Math.exp(total / tokens), tokens, perToken };
 }
 
-/** −ln softmax(unembed(x))[target] = ln Σ exp(l − max) + max − l[target]. */
+/** −ln softmax(unembed(x))[target]. */
 async function compileLoss(model: Model, edit: Edits) {
-  const { M, V } = model.decoder.sizes;
+  const { M } = model.decoder.sizes;
   const targets = input('targets', { B: 'B', T: 'T' }, 'int64');
   const hooks = createHooks({ edit });
   const logits = hooks.outer('unembed.hook_out', model.decoder.unembed(input('x', { B: 'B', T: 'T', M })));
-  const top = highest(logits, 'V');
-  const spread = add(log(sum(exp(subtract(logits, top)), 'V')), top);
-  const chosen = sum(select(equal(iota('V', V), targets), logits, 0), 'V');
-  const graph = lower({ loss: { value: subtract(spread, chosen), order: ['B', 'T'] } }, { weights: 'inputs' });
+  const value = crossEntropy(logits, targets, 'V');
+  const graph = lower({ loss: { value, order: ['B', 'T'] } }, { weights: 'inputs' });
   const program = await model.runtime.compile(graph);
   const weights: Record<string, HostTensor> = {};
   for (const { input: name, weight, shape } of graph.weights)

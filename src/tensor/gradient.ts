@@ -4,21 +4,28 @@ import { add, cast, multiply } from './ops/elementwise.ts';
 import { sum } from './ops/reduce.ts';
 import { broadcast } from './ops/shape.ts';
 import { extent, scalar } from './ops/source.ts';
-import { describe, type Node, type Tensor } from './tensor.ts';
+import { describe, type Node, type Tensor, type Within } from './tensor.ts';
 
 /**
  * Reverse mode, graph in, graph out: the gradient of a loss without axes with respect to any values it was made from, each with the axes of
  * its value. What comes out is ordinary graph: it can be lowered, reduced, and differentiated again. A value that the loss does not depend
- * on has gradient zero. Throws a ShapeError for a loss with axes, and when a path leads through an operator that has no gradient although
+ * on has gradient zero. Throws a ShapeError for a loss with axes, for values that are not floating, and when a path leads through an operator that has no gradient although
  * its result depends smoothly on its inputs (it names the operator and the reason).
  */
-export function gradients<const W extends readonly Tensor<never>[]>(loss: Tensor<never>, wrt: W): W;
-export function gradients(loss: Tensor<never>, wrt: readonly unknown[]): unknown;
+export function gradients<const W extends readonly Within<string>[]>(
+  loss: Tensor<never>,
+  wrt: W,
+): { -readonly [I in keyof W]: W[I] };
 export function gradients(loss: Tensor<never>, wrt: readonly unknown[]): unknown {
   const targets = wrt as readonly Tensor<string>[];
   const root = loss.node;
   if (root.axes.size > 0)
     throw new ShapeError(`gradients: expected a loss without axes, got ${describe(root)}; sum or average it first`);
+  for (const { node } of [loss, ...targets])
+    if (!node.dtype.startsWith('float'))
+      throw new ShapeError(
+        `gradients: expected floating values, got ${node.dtype} (${node.operator.name} ${describe(node)})`,
+      );
   const order = dependents(
     root,
     targets.map(({ node }) => node),

@@ -4,27 +4,27 @@ import { nodeRuntime } from '../../src/runtime/node.ts';
 import { canonical, type DType, input, lower, type Output, pick, type Tensor } from '../../src/tensor/index.ts';
 import { difference, host, type Index, type Named, named, table } from './reference.ts';
 
-type Words<S extends string> = S extends `${infer A}:${string}`
+export type Words<S extends string> = S extends `${infer A}:${string}`
   ? Words<A>
   : S extends `${infer A} ${infer B}`
     ? Words<A> | Words<B>
     : S extends ''
       ? never
       : S;
-type Tensors<O extends readonly string[]> = { [I in keyof O]: Tensor<Words<O[I]>> };
+export type Tensors<O extends readonly string[]> = { [I in keyof O]: Tensor<Words<O[I]>> };
 type Tables<O extends readonly string[]> = { [I in keyof O]: Named };
 
 /** Sizes of the axes that are dynamic in one half of the programs, by run. */
-const runs: readonly Index[] = [
+export const runs: readonly Index[] = [
   { B: 1, T: 1, S: 1 },
   { B: 3, T: 2, S: 5 },
   { B: 1, T: 63, S: 65 },
   { B: 3, T: 65, S: 2 },
 ];
-const fixed: Index = { G: 2, R: 3, D: 4, M: 6, F: 5, V: 7, E: 4, H: 6, J: 2, I: 3, P: 12 };
+export const fixed: Index = { G: 2, R: 3, D: 4, M: 6, F: 5, V: 7, E: 4, H: 6, J: 2, I: 3, P: 12 };
 
 /** Ways to lie in memory: a permutation of the axes, and where a dimension of size one that stands for no axis is left behind. */
-const lies: readonly { order(axes: readonly string[]): string[]; gap?(length: number): number }[] = [
+export const lies: readonly { order(axes: readonly string[]): string[]; gap?(length: number): number }[] = [
   { order: (axes) => [...axes] },
   { order: (axes) => [...axes].reverse(), gap: () => 0 },
   { order: (axes) => [...axes.slice(1), ...axes.slice(0, 1)], gap: (length) => length >> 1 },
@@ -41,13 +41,13 @@ const kinds: Record<string, { type: DType; value(random: () => number): number }
   bool: { type: 'bool', value: (random) => (random() < 0.5 ? 0 : 1) },
 };
 
-const runtime = nodeRuntime({ threads: 1 });
+export const runtime = nodeRuntime({ threads: 1 });
 afterAll(() => runtime.dispose());
 
 /** Operators that have a value test. */
 export const covered = new Set<string>();
 
-const generator = (seed: number) => () => {
+export const generator = (seed: number) => () => {
   seed = (seed * 1664525 + 1013904223) >>> 0;
   return seed / 2 ** 32;
 };

@@ -2,10 +2,12 @@ import { expect, it } from 'vitest';
 import { ShapeError } from '../../src/error.ts';
 import {
   add,
+  addAlong,
   and,
   cast,
   concat,
   constant,
+  crossEntropy,
   Dim,
   dot,
   expand,
@@ -21,6 +23,7 @@ import {
   type Output,
   pick,
   rename,
+  roll,
   scalar,
   select,
   sizes,
@@ -28,6 +31,7 @@ import {
   softmax,
   split,
   sum,
+  takeAlong,
   topMask,
   weight,
 } from '../../src/tensor/index.ts';
@@ -227,3 +231,27 @@ function attentionOperands(): Parameters<typeof fusedAttention> {
   const k = input('k', { B: 'B', S: 'S', G: 2, D: 4 });
   return [q, k, input('v', { B: 'B', S: 'N', G: 2, D: 4 }), input('mask', { T: 'T', S: 'S' }), 1];
 }
+
+it('ids of takeAlong, addAlong and crossEntropy have the axes of the value but one; roll needs a fixed size', () => {
+  const logits = input('logits', { B: 'B', T: 'T', V: 7 });
+  const wrong = input('wrong', { B: 'B' }, 'int64');
+  const floats = input('floats', { B: 'B', T: 'T' });
+  expect(message(() => crossEntropy(logits, wrong as never, 'V'))).toMatchInlineSnapshot(
+    `"crossEntropy: expected ids with the axes of [B, T, V = 7] except V, got [B]"`,
+  );
+  expect(message(() => crossEntropy(logits, floats, 'V'))).toMatchInlineSnapshot(
+    `"crossEntropy: expected int64, got float32 (input [B, T])"`,
+  );
+  expect(message(() => takeAlong(logits, wrong as never, 'V'))).toMatchInlineSnapshot(
+    `"takeAlong: expected ids with the axes of [B, T, V = 7] except V, got [B]"`,
+  );
+  expect(message(() => addAlong(logits, wrong as never, ids, 'V'))).toMatchInlineSnapshot(
+    `"addAlong: expected float32 values with the axes of [B, T, V = 7] except V, got [B] int64"`,
+  );
+  expect(message(() => roll(logits, 'T', 1))).toMatchInlineSnapshot(
+    `"roll: axis T of [B, T, V = 7] must have a fixed size"`,
+  );
+  expect(message(() => roll(logits, 'V', 0.5))).toMatchInlineSnapshot(
+    `"roll: expected a whole number of places, got 0.5"`,
+  );
+});

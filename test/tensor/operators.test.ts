@@ -5,12 +5,13 @@ import './values/attention.ts';
 import './values/choose.ts';
 import './values/dot.ts';
 import './values/elementwise.ts';
+import './values/flow.ts';
 import './values/reduce.ts';
 import './values/shape.ts';
 import './values/source.ts';
 
 it('every exported operator has a value test', () => {
-  const others = ['canonical', 'describe', 'lower', 'size', 'sizes', 'Dim'];
+  const others = ['canonical', 'describe', 'gradients', 'isSame', 'lower', 'size', 'sizes', 'Dim'];
   const operators = Object.entries(tensor).filter(
     ([name, value]) => typeof value === 'function' && !others.includes(name),
   );

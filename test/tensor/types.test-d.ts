@@ -3,9 +3,11 @@ import {
   add,
   concat,
   constant,
+  crossEntropy,
   dot,
   expand,
   gather,
+  gradients,
   input,
   iota,
   mean,
@@ -144,3 +146,15 @@ bias(add(x, mask));
 select(mask, ids, ids);
 // @ts-expect-error a node without axes is no tensor
 residual({ node: x.node });
+
+// Gradients have the types of their values, in order.
+declare const total: Tensor<never>;
+const found = gradients(total, [q, mask]);
+is<Equal<typeof found, [Tensor<'B' | 'T' | 'D'>, Within<'B' | 'T' | 'S'>]>>();
+// @ts-expect-error a loss has no axes
+gradients(x, [q]);
+// A cross-entropy loses the axis of its classes; its targets never have it.
+const nats = crossEntropy(x, ids, 'M');
+is<Equal<typeof nats, Tensor<'B' | 'T'>>>();
+// @ts-expect-error targets with the axis of the classes
+crossEntropy(x, x, 'M');

@@ -1,9 +1,6 @@
-import { add, erf, multiply, relu, sigmoid, type Tensor, tanh } from '../../tensor/index.ts';
+import { add, erf, multiply, relu, silu, type Tensor, tanh } from '../../tensor/index.ts';
 
 type Activation = <A extends string>(x: Tensor<A>) => Tensor<A>;
-
-/** x · σ(x). */
-const silu: Activation = (x) => multiply(x, sigmoid(x));
 
 /** x · Φ(x), exact by the error function (1606.08415). */
 const gelu: Activation = (x) => multiply(multiply(x, 0.5), add(erf(multiply(x, Math.SQRT1_2)), 1));

@@ -17,31 +17,30 @@ function axesOf(place: Placed): string[] {
   return place.layout.filter((axis) => axis !== null);
 }
 
-/** Both operands share no axis but the contracted ones: one product of two matrices, the right one as stored. */
+/** Both operands share no axis but the contracted ones: one product of two matrices, each as it lies where that is a matrix already. */
 function gemm(left: Node, right: Node, over: readonly string[], lowering: Lowering): Placed {
   const stored = axesOf(lowering.get(right));
   const inner = stored.filter((axis) => over.includes(axis));
-  const outer = stored.filter((axis) => !over.includes(axis));
-  const innerFirst = inner.every((axis, i) => stored[i] === axis);
-  const transposed = !innerFirst || inner.length === 0;
-  const rows = axesOf(lowering.get(left)).filter((axis) => !over.includes(axis));
-  const leftDims = [...rows, ...inner].map((axis) => left.size(axis));
-  const a = lowering.reshape(lowering.arrange(lowering.get(left), [...rows, ...inner]), leftDims, [
-    product(left, rows),
-    product(left, inner),
-  ]);
-  const order = transposed ? [...outer, ...inner] : [...inner, ...outer];
-  const halves = transposed ? [outer, inner] : [inner, outer];
-  const b = lowering.reshape(
-    lowering.arrange(lowering.get(right), order),
-    order.map((axis) => right.size(axis)),
-    halves.map((half) => product(right, half)),
-  );
-  const name = lowering.value('Gemm', [a, b], transposed ? { transB: 1 } : {});
-  const to = [...rows.map((axis) => left.size(axis)), ...outer.map((axis) => right.size(axis))];
+  const matrix = (node: Node) => {
+    const lies = axesOf(lowering.get(node));
+    const outer = lies.filter((axis) => !over.includes(axis));
+    const lastInner = !over.includes(lies[0] ?? '');
+    const halves = lastInner ? [outer, inner] : [inner, outer];
+    const order = halves.flat();
+    const name = lowering.reshape(
+      lowering.arrange(lowering.get(node), order),
+      order.map((axis) => node.size(axis)),
+      halves.map((half) => product(node, half)),
+    );
+    return { name, outer, lastInner };
+  };
+  const [a, b] = [matrix(left), matrix(right)];
+  const roles = { ...(a.lastInner ? {} : { transA: 1 }), ...(b.lastInner ? { transB: 1 } : {}) };
+  const name = lowering.value('Gemm', [a.name, b.name], roles);
+  const to = [...a.outer.map((axis) => left.size(axis)), ...b.outer.map((axis) => right.size(axis))];
   return {
-    name: lowering.reshape(name, [product(left, rows), product(right, outer)], to),
-    layout: [...rows, ...outer],
+    name: lowering.reshape(name, [product(left, a.outer), product(right, b.outer)], to),
+    layout: [...a.outer, ...b.outer],
   };
 }
 
@@ -52,12 +51,19 @@ function batched(left: Node, right: Node, over: readonly string[], lowering: Low
   const [rows, columns] = [free(left), free(right)];
   const batchDims = batch.map((axis) => left.size(axis));
   const flat = (node: Node, first: readonly string[], second: readonly string[]) => {
-    const order = [...batch, ...first, ...second];
-    return lowering.reshape(
+    const lies = axesOf(lowering.get(node));
+    // Matrices that lie the other way round are turned right before the product, where the runtime fuses that with it.
+    const other = [...batch, ...second, ...first];
+    const turned = first.length > 0 && second.length > 0 && other.every((axis, i) => lies[i] === axis);
+    const halves = turned ? [second, first] : [first, second];
+    const order = [...batch, ...halves.flat()];
+    const name = lowering.reshape(
       lowering.arrange(lowering.get(node), order),
       order.map((axis) => node.size(axis)),
-      [...batchDims, product(node, first), product(node, second)],
+      [...batchDims, ...halves.map((half) => product(node, half))],
     );
+    const places = batch.map((_, i) => i);
+    return turned ? lowering.value('Transpose', [name], { perm: [...places, batch.length + 1, batch.length] }) : name;
   };
   const name = lowering.value('MatMul', [flat(left, rows, over), flat(right, over, columns)]);
   const from = [...batchDims, product(left, rows), product(right, columns)];

@@ -3,7 +3,7 @@ import type { Layout, Lowering, Placed } from '../lowering.ts';
 import { elementTypes } from '../onnx.ts';
 import { apply, expectType, type Operator, union } from '../operator.ts';
 import type { DType, Node, Tensor, Within } from '../tensor.ts';
-import { scalar } from './source.ts';
+import { numberOf, scalar } from './source.ts';
 
 /** The operand ready for broadcasting against a layout: leading dimensions of size one are left out. */
 function operand(lowering: Lowering, node: Node, layout: Layout): string {
@@ -75,7 +75,13 @@ const binary = (
 };
 
 export const negate = unary('negate', 'Neg', (g) => [negate(g)], numbers);
-export const absolute = unary('absolute', 'Abs', (g, [x]) => [select(less(x!, 0), negate(g), g)], numbers);
+/** The gradient at 0 is 0. */
+export const absolute = unary(
+  'absolute',
+  'Abs',
+  (g, [x]) => [select(less(x!, 0), negate(g), select(less(0, x!), g, 0))],
+  numbers,
+);
 export const exp = unary('exp', 'Exp', (g, _, y) => [multiply(g, y)]);
 export const log = unary('log', 'Log', (g, [x]) => [divide(g, x!)]);
 export const sqrt = unary('sqrt', 'Sqrt', (g, _, y) => [divide(multiply(g, 0.5), y)]);
@@ -83,6 +89,19 @@ export const cos = unary('cos', 'Cos', (g, [x]) => [multiply(g, negate(sin(x!)))
 export const sin = unary('sin', 'Sin', (g, [x]) => [multiply(g, cos(x!))], ['float32']);
 export const tanh = unary('tanh', 'Tanh', (g, _, y) => [multiply(g, subtract(1, multiply(y, y)))]);
 export const sigmoid = unary('sigmoid', 'Sigmoid', (g, _, y) => [multiply(g, multiply(y, subtract(1, y)))]);
+const siluOperator: Operator = {
+  ...elementwise('silu', 'Sigmoid', ['float32'], (g, [x], y) => {
+    const s = sigmoid(x!);
+    return [multiply(g, add(s, subtract(y, multiply(s, y))))];
+  }),
+  lower(node, lowering) {
+    const { name, layout } = lowering.get(node.inputs[0]!);
+    return { name: lowering.value('Mul', [name, lowering.value('Sigmoid', [name])]), layout };
+  },
+};
+/** x · σ(x), 1702.03118. */
+export const silu: Unary = (x) => apply(siluOperator, [x]);
+/** The gradient at 0 is 0. */
 export const relu = unary('relu', 'Relu', (g, [x]) => [select(less(0, x!), g, 0)]);
 /** Gauss error function. */
 export const erf = unary(
@@ -102,12 +121,22 @@ export const divide = binary('divide', 'Div', (g, [, b], y) => [divide(g, b!), n
 export const minimum = binary('minimum', 'Min', (g, [a, b]) => choose(lessOrEqual(a!, b!), g));
 /** Where both are equal the gradient flows to the first. */
 export const maximum = binary('maximum', 'Max', (g, [a, b]) => choose(lessOrEqual(b!, a!), g));
+/** a to the power b. Where a is 0 the gradient with respect to b is 0; where a is negative it is NaN. */
 export const power = binary(
   'power',
   'Pow',
-  (g, [a, b], y) => [multiply(g, multiply(b!, power(a!, subtract(b!, 1)))), multiply(g, multiply(y, log(a!)))],
+  (g, [a, b], y) => [slope(g, a!, b!), multiply(g, select(equal(a!, 0), 0, multiply(y, log(a!)) as Tensor<string>))],
   floats,
 );
+/** g · b · a^(b − 1), without a power where the exponent is written as 0, 1 or 2, and 0 wherever b is 0. */
+function slope(g: Tensor<string>, a: Tensor<string>, b: Tensor<string>): Tensor<string> {
+  const exponent = numberOf(b);
+  if (exponent === undefined)
+    return multiply(g, select(equal(b, 0), 0, multiply(b, power(a, subtract(b, 1))) as Tensor<string>));
+  const scaled = exponent === 1 ? g : multiply(g, exponent);
+  if (exponent === 0 || exponent === 1) return scaled;
+  return multiply(scaled, exponent === 2 ? a : power(a, exponent - 1));
+}
 export const less = binary('less', 'Less', flat, numbers, 'bool');
 export const lessOrEqual = binary('lessOrEqual', 'LessOrEqual', flat, numbers, 'bool');
 export const equal = binary('equal', 'Equal', flat, numbers, 'bool');
@@ -151,7 +180,11 @@ const selectOperator: Operator = {
     };
   },
 };
-/** `yes` where the condition holds, else `no`. The condition may be broadcast to the axes of the choices. */
+/**
+ * `yes` where the condition holds, else `no`. The condition may be broadcast to the axes of the choices. A choice that is not taken gets
+ * gradient 0, which its own rule may multiply by an infinite slope: 0 · ∞ is NaN. So choose before such a function too:
+ * `select(c, log(select(c, x, 1)), 0)` rather than `select(c, log(x), 0)`.
+ */
 export function select<A extends string>(condition: Within<A>, yes: Tensor<A>, no: Within<A> | number): Tensor<A>;
 export function select<A extends string>(condition: Within<A>, yes: number, no: Tensor<A>): Tensor<A>;
 export function select<A extends string>(condition: Tensor<A>, yes: number, no: Within<A> | number): Tensor<A>;

@@ -45,7 +45,7 @@ export function gather<A extends string, B extends string, const K extends A>(
 const scatterAddOperator: Operator = {
   name: 'scatterAdd',
   infer([rows, ids], { axis, size }) {
-    expectType('scatterAdd', rows!, 'float32');
+    expectType('scatterAdd', rows!, 'float32', 'float64');
     expectType('scatterAdd', ids!, 'int64');
     for (const name of ids!.axes.keys()) rows!.size(name, 'scatterAdd');
     const rest = [...rows!.axes].filter(([name]) => !ids!.axes.has(name));
@@ -66,7 +66,10 @@ const scatterAddOperator: Operator = {
       lowering.shape([count, Dim.of(1)]),
     ]);
     const index = lowering.value('Expand', [column, lowering.shape([count, width])]);
-    const zero = lowering.constant('float32', [], new Float32Array(1));
+    const zero =
+      rows.dtype === 'float64'
+        ? lowering.constant('float64', [], new Float64Array(1))
+        : lowering.constant('float32', [], new Float32Array(1));
     const total = node.attributes.size as Dim;
     const table = lowering.value('Expand', [zero, lowering.shape([total, width])]);
     // ScatterND with add races on the processor; ScatterElements does not.

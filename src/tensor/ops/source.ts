@@ -1,7 +1,7 @@
 import { ShapeError } from '../../error.ts';
 import { Dim, type Size } from '../dim.ts';
 import { apply, type Operator } from '../operator.ts';
-import type { DType, Literal, Tensor } from '../tensor.ts';
+import type { DType, Literal, Tensor, Within } from '../tensor.ts';
 import { type Axes, attributesOf } from './stored-axes.ts';
 
 export type { Axes };
@@ -73,6 +73,14 @@ export function constant<const A extends string>(
 /** One number without axes. */
 export function scalar(value: number, dtype: DType = 'float32'): Tensor<never> {
   return constant([value], {}, dtype);
+}
+
+/** The number that `scalar` made, else undefined. */
+export function numberOf({ node }: Within<string>): number | undefined {
+  if (node.operator !== constantOperator || node.axes.size > 0) return undefined;
+  const { buffer } = (node.attributes.data as Uint8Array).slice();
+  if (node.dtype === 'float32') return new Float32Array(buffer)[0];
+  return node.dtype === 'float64' ? new Float64Array(buffer)[0] : undefined;
 }
 
 const iotaOperator = source(

@@ -22,6 +22,7 @@ import {
   remainder,
   select,
   sigmoid,
+  silu,
   sin,
   sqrt,
   subtract,
@@ -52,6 +53,7 @@ check('cos', 'takes radians', ['T I'], cos, (x) => map(x, Math.cos));
 check('sin', 'takes radians', ['T I'], sin, (x) => map(x, Math.sin));
 check('tanh', 'saturates at ±1e4', ['B T:extreme'], tanh, (x) => map(x, Math.tanh));
 check('sigmoid', 'saturates at ±1e4', ['B T:extreme'], sigmoid, (x) => map(x, (v) => 1 / (1 + Math.exp(-v))));
+check('silu', 'is x · σ(x)', ['B T:extreme'], silu, (x) => map(x, (v) => v / (1 + Math.exp(-v))));
 check('relu', 'cuts at zero', ['B T M'], relu, (x) => map(x, (v) => Math.max(v, 0)));
 check('erf', 'is the Gauss error function', ['B T'], erf, (x) => map(x, error));
 check('not', 'is the complement', ['B T:bool'], not, (x) => map(x, (v) => 1 - v));

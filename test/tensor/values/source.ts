@@ -1,4 +1,4 @@
-import { add, cast, constant, iota, multiply, scalar, sizes } from '../../../src/tensor/index.ts';
+import { add, cast, constant, extent, iota, multiply, scalar, sizes } from '../../../src/tensor/index.ts';
 import { check, covered } from '../check.ts';
 import { table } from '../reference.ts';
 
@@ -37,6 +37,13 @@ check(
   ['T'],
   (x) => add(cast(iota('T', sizes(x).get('T')!), 'float32'), multiply(x, 0)),
   (x) => table(x.sizes, (i) => i.T!),
+);
+check(
+  'extent',
+  'is a size while running',
+  ['B T'],
+  (x) => add(cast(extent(sizes(x).get('T')!.times(2).plus(1)), 'float32'), multiply(x, 0)),
+  (x) => table(x.sizes, () => 2 * x.sizes.T! + 1),
 );
 covered.add('input'); // every check
 covered.add('weight'); // test/runtime/weights.test.ts
