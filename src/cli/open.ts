@@ -22,7 +22,7 @@ export interface OpenedModel {
 /** Opens the named model, or the default one, with progress on standard error. The caller disposes of the model. */
 export async function openModel(
   name: string | undefined,
-  options: ModelOptions,
+  options: ModelOptions & Pick<LoadOptions, 'keepWeights'>,
   { terminal, signal }: CommandContext,
   tokenizer: LoadOptions['tokenizer'] = 'optional',
 ): Promise<OpenedModel> {
@@ -40,6 +40,7 @@ export async function openModel(
       note,
       progress: ({ file, received, total }) => progress.bytes(escapeText(file), received, total),
       tokenizer,
+      ...(options.keepWeights === undefined ? {} : { keepWeights: options.keepWeights }),
       ...(options.threads === undefined ? {} : { threads: options.threads }),
       ...(options.revision === undefined ? {} : { revision: options.revision }),
       ...(options.offline === undefined ? {} : { offline: options.offline }),

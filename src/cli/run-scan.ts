@@ -3,7 +3,7 @@ import { scan } from '../measure/scan.ts';
 import { scanMemory } from '../measure/scan-memory.ts';
 import { describeModel, scanResult } from '../measure/scan-result.ts';
 import type { CommandContext } from './command.ts';
-import { checkMemory } from './memory.ts';
+import { checkMemory, machineMemory } from './memory.ts';
 import { describeFiles, openModel } from './open.ts';
 import type { ModelOptions } from './options.ts';
 import { prepareInput, type ScanInputOptions } from './scan-input.ts';
@@ -28,7 +28,9 @@ export async function runScan(
   context: CommandContext,
 ): Promise<ScanResult> {
   const { terminal, signal } = context;
-  const opened = await openModel(name, options, context);
+  // Controls pass over the same weights again.
+  const keepWeights = options.controls ? Math.min(2e9, machineMemory().free / 4) : 0;
+  const opened = await openModel(name, { ...options, keepWeights }, context);
   await using model = opened.model;
   const { L, H } = model.decoder.sizes;
   const { told, notes, ...input } = await prepareInput(model, options, opened);

@@ -126,7 +126,7 @@ export async function writeFileAtomically(path: string, chunks: AsyncIterable<Ui
     await rename(temporary, path);
   } catch (error) {
     await unlink(temporary).catch(() => {});
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    if (typeof (error as NodeJS.ErrnoException).code !== 'string') throw error;
     throw new LoadError(`${path}: cannot be written (${reason(error)})`);
   }
 }

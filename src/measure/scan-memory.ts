@@ -33,5 +33,6 @@ export function scanMemory(
   const scores = 4 * 4 * H * cells;
   const figures = L * (page.length * (4 * H + 80) + (texts.length > 0 ? sketch : 0));
   const kept = L * H * patterns * patterns * 2 + H * patterns * patterns * 8;
-  return 150e6 + 2 * Math.max(...layers.values()) + streams + heads + scores + figures + kept;
+  const weights = model.weights.keep ? 4 * model.parameters : 2 * Math.max(...layers.values());
+  return 150e6 + weights + streams + heads + scores + figures + kept;
 }

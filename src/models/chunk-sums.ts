@@ -24,6 +24,12 @@ export function accumulate(
   const target = sums ?? { shape, data: new Float64Array(shape.reduce((a, b) => a * b, 1)) };
   const data = value.data as Float32Array;
   const rank = order.length;
+  const joined = order.indexOf('T');
+  // Texts that go one by one join their chunks in one piece.
+  if (joined >= 0 && !order.includes('S') && shape.slice(0, joined).every((size) => size === 1)) {
+    target.data.set(data, offset.T! * shape.slice(joined + 1).reduce((a, b) => a * b, 1));
+    return target;
+  }
   const inner = value.shape[rank - 1] ?? 1;
   const innerOffset = offset[order[rank - 1] ?? ''] ?? 0;
   for (let row = 0, rows = data.length / Math.max(1, inner); row < rows; row++) {

@@ -63,6 +63,18 @@ export interface LayerOutput {
   readonly v: Float32Array;
 }
 
+/** Lowered programs by model, where nothing is edited: the same reductions give the same graph. */
+const lowered = new WeakMap<object, Map<string, Graph>>();
+const numbers = new WeakMap<object, number>();
+let count = 0;
+
+/** A number of its own for each reduction, whatever name it goes by. */
+function numberOf(reduction: object): number {
+  const known = numbers.get(reduction) ?? count++;
+  numbers.set(reduction, known);
+  return known;
+}
+
 const f32 = (shape: readonly number[], data: Float32Array): HostTensor => ({ type: 'float32', shape, data });
 const i64 = (value: number): HostTensor => ({ type: 'int64', shape: [], data: BigInt64Array.of(BigInt(value)) });
 
@@ -72,12 +84,15 @@ const i64 = (value: number): HostTensor => ({ type: 'int64', shape: [], data: Bi
  * Programs of layers of equal structure are compiled once, since weights are fed.
  */
 export class Layerwise {
-  private readonly graphs = new Map<string, Graph>();
+  private readonly graphs: Map<string, Graph>;
 
   constructor(
     private readonly model: Model,
     private readonly options: LayerwiseOptions,
-  ) {}
+  ) {
+    this.graphs = (options.edit ? undefined : lowered.get(model.decoder)) ?? new Map();
+    if (!options.edit) lowered.set(model.decoder, this.graphs);
+  }
 
   async *run(batches: readonly Rectangle[]): AsyncGenerator<LayerOutput> {
     const { model } = this;
@@ -206,8 +221,9 @@ export class Layerwise {
     const reduce = this.reductions(index);
     return {
       keys: this.graph(`keys ${layer} ${padded}`, () => this.keys(block, layer, padded)),
-      queries: this.graph(`queries ${layer} ${padded} ${Object.keys(reduce)}`, () =>
-        this.queries(block, layer, padded, reduce),
+      queries: this.graph(
+        `queries ${layer} ${padded} ${Object.entries(reduce).map(([name, reduction]) => `${name} ${numberOf(reduction)}`)}`,
+        () => this.queries(block, layer, padded, reduce),
       ),
     };
   }

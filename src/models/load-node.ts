@@ -14,6 +14,8 @@ import { createModel, type Model } from './model.ts';
 export interface LoadOptions extends ResolveOptions, RuntimeOptions {
   /** Looks into the hub cache only, as with `HF_HUB_OFFLINE=1`. Default false. */
   readonly offline?: boolean;
+  /** Bytes of decoded weights that may stay in memory between runs. Default 0. */
+  readonly keepWeights?: number;
   /** `needed`: its absence is an error. `optional`: the model has none then. `none`: it is not looked for. Default optional. */
   readonly tokenizer?: 'needed' | 'optional' | 'none';
 }
@@ -37,7 +39,7 @@ export async function load(name?: string, options: LoadOptions = {}): Promise<Mo
 
 /** As `load`, and tells which file was used. */
 export async function loadNamed(name: string | undefined, options: LoadOptions = {}): Promise<LoadedModel> {
-  const { threads, verbose, offline, tokenizer: wanted = 'optional', ...resolving } = options;
+  const { threads, verbose, offline, keepWeights, tokenizer: wanted = 'optional', ...resolving } = options;
   const resolved = await resolveModel(name, { ...resolving, ...(offline === undefined ? {} : { offline }) });
   options.signal?.throwIfAborted();
   const { path, weights, source, revision, commit } = resolved;
@@ -59,7 +61,12 @@ export async function loadNamed(name: string | undefined, options: LoadOptions =
       if (wanted === 'needed' || !(error instanceof LoadError)) throw error;
       noTokenizer = error;
     }
-    const model = createModel({ checkpoint, runtime, tokenizer });
+    const model = createModel({
+      checkpoint,
+      runtime,
+      tokenizer,
+      ...(keepWeights === undefined ? {} : { keepWeights }),
+    });
     return { model, resolved, ...(noTokenizer === undefined ? {} : { noTokenizer }) };
   } catch (error) {
     await runtime.dispose();

@@ -31,13 +31,18 @@ export interface ModelOptions {
   readonly checkpoint: Checkpoint;
   readonly runtime: Runtime;
   readonly tokenizer?: Tokenizer | undefined;
+  /**
+   * Decoded weights stay in memory between runs when they take at most this many bytes: faster where a model is scanned again and again.
+   * Default 0: a scan drops each layer's weights when the layer is done.
+   */
+  readonly keepWeights?: number;
 }
 
 /**
  * Builds the model of a checkpoint. Strict: an unknown family, a configuration key nobody reads, a missing, misshapen or unread
  * tensor is a LoadError by name, before anything runs.
  */
-export function createModel({ checkpoint: stored, runtime, tokenizer }: ModelOptions): Model {
+export function createModel({ checkpoint: stored, runtime, tokenizer, keepWeights = 0 }: ModelOptions): Model {
   const { source } = stored.provenance;
   const type = stored.config.model_type;
   const family = families.find((candidate) => candidate.modelTypes.includes(String(type)));
@@ -55,9 +60,10 @@ export function createModel({ checkpoint: stored, runtime, tokenizer }: ModelOpt
   const all = logits(decoder, input('ids', { B: 'B', T: 'T' }, 'int64'), wholeText('T'), hooks);
   const weightShapes = weightsOf([all as never]);
   checkWeights(checkpoint, decoder, weightShapes);
-  const weights = new WeightStore(checkpoint);
+  const parameters = [...weightShapes.values()].reduce((total, shape) => total + shape.reduce((a, b) => a * b, 1), 0);
+  const weights = new WeightStore(checkpoint, 4 * parameters <= keepWeights);
   const dispose = async () => {
-    weights.release();
+    weights.clear();
     await runtime.dispose();
     await checkpoint.close();
   };
@@ -69,7 +75,7 @@ export function createModel({ checkpoint: stored, runtime, tokenizer }: ModelOpt
     weights,
     weightShapes,
     hookNames,
-    parameters: [...weightShapes.values()].reduce((total, shape) => total + shape.reduce((a, b) => a * b, 1), 0),
+    parameters,
     dispose,
     [Symbol.asyncDispose]: dispose,
   };

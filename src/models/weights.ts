@@ -61,7 +61,11 @@ export function checkWeights(
 export class WeightStore {
   private readonly kept = new Map<string, Promise<Float32Array<ArrayBuffer>>>();
 
-  constructor(private readonly checkpoint: Checkpoint) {}
+  /** With `keep`, releasing forgets nothing until `clear`: right for a model that is run again and again and fits into memory. */
+  constructor(
+    private readonly checkpoint: Checkpoint,
+    readonly keep = false,
+  ) {}
 
   get(name: string): Promise<Float32Array<ArrayBuffer>> {
     let reading = this.kept.get(name);
@@ -75,6 +79,11 @@ export class WeightStore {
 
   /** Forgets weights, so that their memory can be reclaimed; all of them without an argument. */
   release(names: Iterable<string> = [...this.kept.keys()]): void {
-    for (const name of names) this.kept.delete(name);
+    if (!this.keep) for (const name of names) this.kept.delete(name);
+  }
+
+  /** Forgets all weights. */
+  clear(): void {
+    this.kept.clear();
   }
 }
