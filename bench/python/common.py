@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+started = time.perf_counter()
+
 
 def parse(description, modes):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -16,6 +18,8 @@ def parse(description, modes):
     parser.add_argument("--tokens", type=int, default=1000, help="tokens of text (default 1000)")
     parser.add_argument("--threads", type=int, default=2, help="default 2")
     parser.add_argument("--repeat", type=int, default=5, help="timed runs after one that is not timed (default 5)")
+    parser.add_argument("--serve", action="store_true", help="one timed run for each line of standard input, instead of --repeat")
+    parser.add_argument("--save", help="file for the result of mode reduce: [L, B, H, S] as raw float32")
     text = parser.add_mutually_exclusive_group(required=True)
     text.add_argument("--ids", help="JSON file with a list of token ids: the same for every library compared")
     text.add_argument("--text", help="text file (.gz too), tokenised with the model's own tokenizer")
@@ -58,13 +62,23 @@ def peak_bytes():
 def measure(args, library, version, run, **more):
     """Times run() and prints one line of JSON. What run() returns is kept until the clock stops, then dropped."""
     loaded = peak_bytes()
-    seconds = []
-    for turn in range(args.repeat + 1):
+
+    def timed():
         start = time.perf_counter()
         result = run()
-        if turn > 0:  # the first run also pays for allocation and kernel selection
-            seconds.append(round(time.perf_counter() - start, 4))
-        del result
+        spent = round(time.perf_counter() - start, 4)
+        if args.save and args.mode == "reduce":
+            result.float().numpy().tofile(args.save)
+        return spent
+
+    first = timed()  # also pays for allocation and kernel selection
+    if args.serve:
+        load = round(time.perf_counter() - started, 4) - first
+        print(json.dumps(dict(library=library, version=version, loadSeconds=load, firstSeconds=first)), flush=True)
+        for _ in sys.stdin:
+            print(json.dumps(dict(seconds=timed(), peakBytes=peak_bytes())), flush=True)
+        return
+    seconds = [timed() for _ in range(args.repeat)]
     median = round(statistics.median(seconds), 4)
     line = dict(library=library, version=version, mode=args.mode, tokens=args.tokens, threads=args.threads, seconds=seconds,
                 median=median, minimum=min(seconds), tokensPerSecond=round(args.tokens / median, 1), peakBytes=peak_bytes(), loadedBytes=loaded, **more)  # fmt: skip
