@@ -62,6 +62,7 @@ const start: (() => Side[])[] = [
   () => theirs('transformers', 'forward'),
   () => theirs('transformer_lens', 'forward'),
   () => [ours('received', '--save', saved('ours'))],
+  () => [ours('streamed')],
   () => [ours('all')],
   () => theirs('transformers', 'reduce', '--save', saved('transformers')),
   () => theirs('transformer_lens', 'reduce', '--save', saved('transformer_lens')),
