@@ -1,14 +1,9 @@
 import { rotary } from '../../attention/rope-frequencies.ts';
-import { softmaxSteps } from '../../attention/softmax.ts';
 import { readRope } from '../../load/rope-config.ts';
 import type { Family } from '../family.ts';
 import { activationNames } from '../parts/activations.ts';
-import { attention } from '../parts/attention.ts';
-import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
-import { gatedMlp } from '../parts/mlp.ts';
-import { rmsNorm } from '../parts/norms.ts';
-import { projections } from '../parts/projections.ts';
+import { llamaBlock } from '../parts/llama-block.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
 /** Mistral, 2310.06825: Llama with a sliding window in every layer (or none). */
@@ -28,23 +23,7 @@ export const family: Family = {
       sizes,
       epsilon,
       tied,
-      block(_, at) {
-        const { q, k, v, output } = projections(at, sizes, { inputs: false, output: false });
-        const view = window === undefined ? {} : { window };
-        return serialBlock({
-          attention: attention({
-            q,
-            k,
-            v,
-            rotary: turn,
-            steps: softmaxSteps({ scale: sizes.D ** -0.5, ...view, output }),
-          }),
-          ln1: (x) => rmsNorm(x, 'M', at('input_layernorm'), { epsilon }),
-          ln2: (x) => rmsNorm(x, 'M', at('post_attention_layernorm'), { epsilon }),
-          mlp: gatedMlp(at, sizes, activation),
-          window,
-        });
-      },
+      block: (_, at) => llamaBlock({ at, sizes, epsilon, rotary: turn, activation, window }),
     });
   },
 };

@@ -1,0 +1,39 @@
+import type { Rotary } from '../../attention/rope.ts';
+import { softmaxSteps } from '../../attention/softmax.ts';
+import type { Block, DecoderSizes } from '../decoder.ts';
+import type { ActivationName } from './activations.ts';
+import { type AttentionParts, attention } from './attention.ts';
+import { serialBlock } from './blocks.ts';
+import { gatedMlp } from './mlp.ts';
+import { rmsNorm } from './norms.ts';
+import { projections } from './projections.ts';
+
+export interface LlamaBlockOptions {
+  /** Full name of a weight of the layer. */
+  readonly at: (name: string) => string;
+  readonly sizes: DecoderSizes & { readonly F: number };
+  readonly epsilon: number;
+  readonly rotary: Rotary;
+  readonly activation: ActivationName;
+  /** Biases of queries, keys and values; of the output projection; of the feed-forward part. Default none. */
+  readonly bias?: { readonly inputs?: boolean; readonly output?: boolean; readonly mlp?: boolean };
+  /** Sliding window in tokens. Default: full attention. */
+  readonly window?: number | undefined;
+  /** Norms over each head before RoPE. Default none. */
+  readonly headNorms?: AttentionParts['headNorms'];
+}
+
+/** Llama's block: RMSNorm, softmax attention with RoPE and grouped heads, RMSNorm, gated feed-forward. */
+export function llamaBlock(options: LlamaBlockOptions): Block {
+  const { at, sizes, epsilon, rotary, activation, bias = {}, window, headNorms } = options;
+  const { inputs = false, output: outputs = false, mlp = false } = bias;
+  const { output, ...project } = projections(at, sizes, { inputs, output: outputs });
+  const steps = softmaxSteps({ scale: sizes.D ** -0.5, output, ...(window === undefined ? {} : { window }) });
+  return serialBlock({
+    attention: attention({ ...project, rotary, steps, ...(headNorms ? { headNorms } : {}) }),
+    ln1: (x) => rmsNorm(x, 'M', at('input_layernorm'), { epsilon }),
+    ln2: (x) => rmsNorm(x, 'M', at('post_attention_layernorm'), { epsilon }),
+    mlp: gatedMlp(at, sizes, activation, { bias: mlp }),
+    window,
+  });
+}
