@@ -1,7 +1,7 @@
 /**
  * Mutation fuzzing of the readers of untrusted files.
  *
- *     npx vite-node --script scripts/fuzz-readers.ts [--count 100000] [--seed 1] [--reader safetensors|index|gguf|config]
+ *     npx vite-node --script scripts/fuzz-readers.ts [--count 100000] [--seed 1] [--reader safetensors|index|gguf|config|tokenizer]
  *
  * Each mutant of a small valid file must be refused with a LoadError or mean exactly what an independent naive parser reads,
  * within a second and without holding more than 256 MB; the table counts the stages at which mutants were refused.
@@ -19,8 +19,9 @@ import { readRope } from '../src/load/rope-config.ts';
 import { openSafetensors } from '../src/load/safetensors.ts';
 import { openSafetensorsFile } from '../src/load/safetensors-file.ts';
 import { parseJsonObject } from '../src/load/strict-json.ts';
+import { createTokenizer } from '../src/load/tokenizer.ts';
 import { bundled } from '../test/fixtures.ts';
-import { mutate, random } from '../test/load/mutate.ts';
+import { mutate, mutateValue, type Next, random } from '../test/load/mutate.ts';
 import { naiveGguf, naiveGgufValues, naiveHalfSplit, naiveSafetensors } from '../test/load/naive-readers.ts';
 
 /** Throws a LoadError when it refuses; returns what differs from the naive parse, if anything. */
@@ -29,6 +30,8 @@ type Target = (bytes: Uint8Array) => Promise<string | undefined>;
 export interface Reader {
   readonly seeds: readonly Uint8Array[];
   readonly target: Target;
+  /** One mutant; default: bytes and JSON values of a seed changed at random. */
+  readonly mutant?: (seeds: readonly Uint8Array[], next: Next) => Uint8Array;
   /** Stage by stage: what a refusal's message says. The first that fits counts. */
   readonly stages: readonly (readonly [stage: string, message: RegExp])[];
 }
@@ -205,7 +208,43 @@ const otherKeys = Object.keys(
   Object.assign({}, ...config.seeds.map((seed) => JSON.parse(new TextDecoder().decode(seed)))),
 ).filter((key) => !key.startsWith('rope'));
 
-export const readers = { safetensors, index, gguf, config };
+/** Ids of a tokenizer.json as a plain reading finds them: token by id, and the vocabulary's end. */
+function naiveVocabulary(bytes: Uint8Array): Map<number, string> {
+  const { model, added_tokens } = JSON.parse(new TextDecoder().decode(bytes));
+  const found = new Map<number, string>(
+    Object.entries(model.vocab as Record<string, number>).map(([token, id]) => [id, token]),
+  );
+  for (const { id, content } of (added_tokens ?? []) as { id: number; content: string }[]) found.set(id, content);
+  return found;
+}
+
+const tokenizer: Reader = {
+  seeds: [new Uint8Array(readFileSync(bundled('tokenizers/folder/tokenizer.json')))],
+  // Half of the mutants are changed value by value, to reach past the JSON.
+  mutant(seeds, next) {
+    if (next(2) === 0) return mutate(seeds[0]!, seeds, next);
+    const value: unknown = JSON.parse(new TextDecoder().decode(seeds[0]));
+    for (let i = 0; i <= next(3); i++) mutateValue(value, () => next(2 ** 31) / 2 ** 31);
+    return json(value);
+  },
+  async target(bytes) {
+    const made = createTokenizer({ tokenizer: parseJsonObject(bytes, 'tokenizer.json') });
+    const naive = naiveVocabulary(bytes);
+    if (made.vocabularySize !== Math.max(...naive.keys()) + 1) return 'the vocabulary has another size';
+    const ids = made.encode('Sinks, 42 of them\n«é»');
+    if (!ids.every((id) => naive.has(id))) return 'an id is in no vocabulary';
+    made.decode(ids);
+    return undefined;
+  },
+  stages: [
+    ['JSON', /not valid JSON|not valid UTF-8|occurs twice|expected a JSON object|nested deeper/],
+    ['model', /"(model|added_tokens)|vocab|merges/],
+    ['stages', /"(normalizer|pre_tokenizer|post_processor|decoder)|stage|pattern|is not supported/],
+    ['use', /cannot be used|too long|too large|took|id /],
+  ],
+};
+
+export const readers = { safetensors, index, gguf, config, tokenizer };
 export type ReaderName = keyof typeof readers;
 
 export interface Coverage {
@@ -233,13 +272,18 @@ function heldBytes(): number {
 
 /** Runs `count` mutants of one reader's seeds; the same seed gives the same mutants. */
 export async function fuzz({ reader, count, seed }: FuzzOptions): Promise<Coverage> {
-  const { seeds, target, stages } = readers[reader];
+  const {
+    seeds,
+    target,
+    stages,
+    mutant = (from, draw) => mutate(from[draw(from.length)]!, from, draw),
+  }: Reader = readers[reader];
   const next = random(seed);
   const refused: Record<string, number> = Object.fromEntries([...stages.map(([stage]) => [stage, 0]), ['other', 0]]);
   const failures: string[] = [];
   let [accepted, slowest, largest] = [0, 0, 0];
   for (let i = 0; i < count; i++) {
-    const bytes = mutate(seeds[next(seeds.length)]!, seeds, next);
+    const bytes = mutant(seeds, next);
     const before = heldBytes();
     const start = performance.now();
     try {

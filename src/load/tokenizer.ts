@@ -1,5 +1,6 @@
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { InputError, LoadError } from '../error.ts';
+import { quote } from './strict-json.ts';
 import { withTimeLimit } from './time-limit.ts';
 import { tokenReader } from './token-text.ts';
 import { boundStages, checkTokenizerJson, type LibraryTokenizer, type TokenizerJson } from './tokenizer-check.ts';
@@ -70,6 +71,13 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
     );
   }
   const library = build(json, config, name);
+  for (const { id, content } of json.added_tokens) {
+    const given = library.token_to_id(content);
+    if (given !== id)
+      throw new LoadError(
+        `${name}: added token ${quote(content)} is said to have id ${id}, the vocabulary gives it ${given ?? 'none'}; use another copy of the model`,
+      );
+  }
   const plain = lazily(() =>
     build({ ...json, added_tokens: json.added_tokens.filter((token) => token.special !== true) }, config, name),
   );
@@ -105,7 +113,8 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
   const addsBos = bosId !== undefined && (source.addsBos ?? setting ?? putsFirst === bosId);
 
   const read = tokenReader(json);
-  const words = [...library.get_vocab(true)];
+  // The library counts a missing unknown token as a word without text.
+  const words = [...library.get_vocab(true)].filter(([word]) => typeof word === 'string');
   let vocabularySize = 0;
   for (const [, id] of words) vocabularySize = Math.max(vocabularySize, id + 1);
   const specialIds = new Set(json.added_tokens.filter((token) => token.special === true).map((token) => token.id));

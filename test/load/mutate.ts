@@ -117,3 +117,41 @@ export function mutate(seed: Uint8Array, seeds: readonly Uint8Array[], next: Nex
   }
   return bytes;
 }
+
+const ODD: readonly unknown[] = [
+  null,
+  0,
+  -1,
+  1e300,
+  0.5,
+  '',
+  'ByteLevel',
+  '(',
+  '\ud800',
+  '__proto__',
+  [],
+  {},
+  [[]],
+  { type: 'Sequence' },
+  true,
+  'a'.repeat(3000),
+];
+
+/** Replaces, drops or adds one value somewhere. */
+export function mutateValue(value: unknown, random: () => number): void {
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
+  let place = value as Record<string, unknown>;
+  for (;;) {
+    const keys = Object.keys(place);
+    const key = keys.length === 0 || random() < 0.05 ? pick(['type', 'x', '0', 'length', 'pattern']) : pick(keys);
+    if (Array.isArray(place) && !/^\d+$/.test(key)) return;
+    const inner = place[key];
+    if (typeof inner === 'object' && inner !== null && random() < 0.75) {
+      place = inner as Record<string, unknown>;
+      continue;
+    }
+    if (random() < 0.2) delete place[key];
+    else place[key] = structuredClone(pick(ODD));
+    return;
+  }
+}

@@ -5,6 +5,7 @@ import { SinklabError } from '../../src/error.ts';
 import { renderChat } from '../../src/load/chat-template.ts';
 import { createTokenizer } from '../../src/load/tokenizer.ts';
 import { bundled } from '../fixtures.ts';
+import { mutateValue } from './mutate.ts';
 
 const ROUNDS = Number(process.env.SINKLAB_FUZZ_ROUNDS ?? 400);
 
@@ -17,44 +18,6 @@ function numbers(seed: number): () => number {
   };
 }
 
-const ODD: readonly unknown[] = [
-  null,
-  0,
-  -1,
-  1e300,
-  0.5,
-  '',
-  'ByteLevel',
-  '(',
-  '\ud800',
-  '__proto__',
-  [],
-  {},
-  [[]],
-  { type: 'Sequence' },
-  true,
-  'a'.repeat(3000),
-];
-
-/** Replaces, drops or adds one value somewhere. */
-function mutate(value: unknown, random: () => number): void {
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
-  let place = value as Record<string, unknown>;
-  for (;;) {
-    const keys = Object.keys(place);
-    const key = keys.length === 0 || random() < 0.05 ? pick(['type', 'x', '0', 'length', 'pattern']) : pick(keys);
-    if (Array.isArray(place) && !/^\d+$/.test(key)) return;
-    const inner = place[key];
-    if (typeof inner === 'object' && inner !== null && random() < 0.75) {
-      place = inner as Record<string, unknown>;
-      continue;
-    }
-    if (random() < 0.2) delete place[key];
-    else place[key] = structuredClone(pick(ODD));
-    return;
-  }
-}
-
 it(`a tokenizer.json with random changes works or is refused in plain words, ${ROUNDS} times`, () => {
   const text = readFileSync(join(bundled('tokenizers/folder'), 'tokenizer.json'), 'utf8');
   const config = readFileSync(join(bundled('tokenizers/folder'), 'tokenizer_config.json'), 'utf8');
@@ -63,7 +26,7 @@ it(`a tokenizer.json with random changes works or is refused in plain words, ${R
   for (let round = 0; round < ROUNDS; round++) {
     const files = { tokenizer: JSON.parse(text), config: JSON.parse(config) };
     for (let times = 1 + Math.floor(random() * 3); times > 0; times--)
-      mutate(random() < 0.9 ? files.tokenizer : files.config, random);
+      mutateValue(random() < 0.9 ? files.tokenizer : files.config, random);
     try {
       const tokenizer = createTokenizer(files);
       const ids = tokenizer.encode('Hello <|im_start|> 123\n\u{1f600} é');
