@@ -6,3 +6,7 @@ export { loadTokenizer } from './load/tokenizer-node.ts';
 export { writeSafetensors } from './load/write-safetensors-node.ts';
 export { type LoadedModel, type LoadOptions, load, loadNamed } from './models/load-node.ts';
 export { nodeRuntime } from './runtime/node.ts';
+export { checkpointFolder } from './train/checkpoint-node.ts';
+export { encodeCorpus } from './train/data-corpus-node.ts';
+export { openPackedDataset } from './train/data-packed-node.ts';
+export { writeHuggingFaceFolder } from './train/hugging-face-folder-node.ts';

@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { Model } from '../models/model.ts';
 import { WeightStore } from '../models/weights.ts';
-import { normal, seededRandom, shuffle } from './random.ts';
+import { normal, seededRandom, shuffle } from '../random.ts';
 import type { Control } from './result.ts';
 
 /** A control: the same measurement with one thing taken away. */

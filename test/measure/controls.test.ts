@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { controlSettings } from '../../src/measure/controls.ts';
-import { seededRandom } from '../../src/measure/random.ts';
+import { seededRandom } from '../../src/random.ts';
 import type { Control } from '../../src/measure/result.ts';
 import { scan } from '../../src/measure/scan.ts';
 import { ids, inputOf, off, openBundled } from './support.ts';

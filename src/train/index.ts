@@ -1,0 +1,22 @@
+/** Training: optimisers, schedules, the compiled step, the loop, checkpoints. Writing files is exported by `sinklab/node`. */
+export type { CheckpointStore, RunRecord, RunSettings, RunSnapshot } from './checkpoint.ts';
+export type { Decay } from './decay.ts';
+export { decoderFromConfig, type ModelConfig } from './decoder-config.ts';
+export type { Feeds } from './feeds.ts';
+export { type InitialOptions, normalInitial } from './initial.ts';
+export { type LanguageModelOptions, type LanguageModelTask, languageModelTask } from './language-model.ts';
+export { sinkRateOf, type WatchedName } from './language-model-watch.ts';
+export { type TrainOptions, type TrainProgress, train } from './loop.ts';
+export { memoryCheckpoint } from './memory-checkpoint.ts';
+export type { Optimizer, ParameterUpdate } from './optimizer.ts';
+export { type AdamWOptions, adamW } from './optimizers/adamw.ts';
+export { type LionOptions, lion } from './optimizers/lion.ts';
+export { type MuonOptions, muon } from './optimizers/muon.ts';
+export { type SgdOptions, sgd } from './optimizers/sgd.ts';
+export { type PackedBatches, packedBatches } from './packed-batches.ts';
+export { type Parameter, type ParameterRole, parametersOf, storedShape } from './parameter.ts';
+export { type CosineOptions, constant, cosine, type Schedule, type WsdOptions, warmupStableDecay } from './schedule.ts';
+export { initialState, slotName, type TrainState } from './state.ts';
+export { compileStep, type StepOptions, type StepResult, type TrainStep } from './step.ts';
+export type { Initial, SeededNormal, Task } from './task.ts';
+export { type CompiledValues, compileValues } from './values.ts';

@@ -1,0 +1,13 @@
+import type { Initial } from '../task.ts';
+
+/**
+ * Initial values as PyTorch's modules have them: lookup tables N(0, 1), matrices with variance 1 / (3 · inputs) where the last axis is the
+ * inputs, norms one, everything else zero. The cards' figures were measured with those.
+ */
+export const moduleDefaults: Initial = (name, shape, random) => {
+  const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  if (shape.length === 1) return values.fill(/norm|^ln/.test(name) ? 1 : 0);
+  const deviation = /^(embed|position)/.test(name) ? 1 : (3 * shape.at(-1)!) ** -0.5;
+  for (let i = 0; i < values.length; i++) values[i] = deviation * random();
+  return values;
+};

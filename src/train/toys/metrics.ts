@@ -1,0 +1,76 @@
+import type { Scores, Values } from '../../attention/steps.ts';
+import {
+  add,
+  cast,
+  divide,
+  equal,
+  highest,
+  iota,
+  less,
+  lessOrEqual,
+  mean,
+  multiply,
+  pick,
+  rename,
+  scalar,
+  select,
+  size,
+  slice,
+  sqrt,
+  subtract,
+  sum,
+  type Tensor,
+} from '../../tensor/index.ts';
+
+/** Mean of x where the weights are 1; 0 where there are none. */
+export function meanWhere<A extends string>(x: Tensor<A>, weights: Tensor<A>, axes: readonly A[]): Tensor<never> {
+  const total = sum(multiply(x, weights), axes) as Tensor<never>;
+  return divide(total, add(sum(weights, axes) as Tensor<never>, 1e-9));
+}
+
+/** Attention of each query to key 0, [B, T]. */
+export function toFirst(pattern: Scores): Tensor<'B' | 'T'> {
+  return mean(pick(pattern, 'S', 0), ['G', 'R']);
+}
+
+/** Mean attention to key 0, its own row counted (α_0 of 2410.10781). */
+export function alpha(pattern: Scores): Tensor<never> {
+  return mean(toFirst(pattern), ['B', 'T']) as Tensor<never>;
+}
+
+/** Share of texts whose α_0 is above ε 0.3: the sink rate of one head (2410.10781). */
+export function sinkRate(pattern: Scores): Tensor<never> {
+  return mean(cast(less(scalar(0.3), mean(toFirst(pattern), 'T')) as Tensor<'B'>, 'float32'), 'B') as Tensor<never>;
+}
+
+/** ‖v_0‖ over the mean ‖v‖ of the other keys. */
+export function valueRatio(values: Values): Tensor<never> {
+  const norms = sqrt(sum(multiply(values, values), 'D')); // B S G
+  const S = size(values, 'S');
+  const first = mean(pick(norms, 'S', 0), ['B', 'G']) as Tensor<never>;
+  return divide(first, mean(slice(norms, 'S', 1, S), ['B', 'S', 'G']) as Tensor<never>);
+}
+
+/** 1 − x, for 0/1 weights. */
+export function others<A extends string>(weights: Tensor<A>): Tensor<A> {
+  return subtract(1, weights);
+}
+
+/** Share of rows in which the target has the highest score. */
+export function accuracy<K extends string>(
+  logits: Tensor<'B' | 'T' | K>,
+  targets: Tensor<'B' | 'T'>,
+  axis: K,
+): Tensor<never> {
+  const scores = logits as unknown as Tensor<string>;
+  const there = equal(iota('V', size(scores, axis)), targets as unknown as Tensor<string>);
+  const chosen = sum(
+    select(rename(there as never, 'V' as never, axis as never) as never, scores, 0) as Tensor<string>,
+    axis,
+  );
+  const best = highest(scores, axis);
+  return mean(cast(lessOrEqual(best, chosen as never), 'float32') as unknown as Tensor<'B' | 'T'>, [
+    'B',
+    'T',
+  ]) as Tensor<never>;
+}

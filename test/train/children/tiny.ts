@@ -1,0 +1,21 @@
+import { ConfigReader } from '../../../src/load/config.ts';
+import { family } from '../../../src/models/families/llama.ts';
+import { seededRandom, seedFor } from '../../../src/random.ts';
+import { languageModelTask } from '../../../src/train/language-model.ts';
+
+/** A llama of the given width: one layer a vocabulary of 97. */
+export function tinyTask(width: number) {
+  const config = {
+    ...{ model_type: 'llama', hidden_size: width, intermediate_size: 3 * width, num_hidden_layers: 2 },
+    ...{ num_attention_heads: 4, vocab_size: 97, max_position_embeddings: 64 },
+  };
+  const reader = new ConfigReader(config, 'tiny');
+  reader.string('model_type');
+  return languageModelTask(family.build(reader, {} as never), { B: 2, T: 15 });
+}
+
+export function tinyBatch(index: number) {
+  const random = seededRandom(seedFor(7, 'batch', index));
+  const data = BigInt64Array.from({ length: 32 }, () => BigInt(Math.floor(random() * 97)));
+  return { ids: { type: 'int64' as const, shape: [2, 16], data } };
+}
