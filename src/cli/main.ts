@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { interruption } from './interruption.ts';
 import { runCommandLine } from './program.ts';
 import { processTerminal } from './terminal.ts';
 
@@ -8,14 +9,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-/** How long what is running may take to stop and clean up after Ctrl-C; a second Ctrl-C does not wait. */
-const patience = 1000;
 const abort = new AbortController();
 process.on('SIGINT', () => {
+  // A second Ctrl-C does not wait.
   if (abort.signal.aborted) process.exit(130);
   process.stderr.write('\nsinklab: interrupted\n');
   abort.abort(new Error('interrupted'));
-  setTimeout(() => process.exit(130), patience).unref();
+  setTimeout(() => process.exit(130), interruption.patience).unref();
 });
 
 process.exitCode = await runCommandLine(process.argv.slice(2), processTerminal(), abort.signal);

@@ -11,7 +11,7 @@ export function writeJson(result: ScanResult): string {
   return `${write(checkScanResult(result), '')}\n`;
 }
 
-function write(value: unknown, indent: string): string {
+export function write(value: unknown, indent: string): string {
   if (typeof value === 'number') return String(rounded(value));
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const inner = `${indent} `;

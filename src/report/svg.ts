@@ -29,9 +29,14 @@ export function renderSvg(result: ScanResult): string {
       { label: 'other tokens', values: seriesOf(result, title, 'other tokens'), tone: 'others', dashed: true },
     ] as const;
   const norms = svg(
-    curvePlot(build, pair('Norm of the residual'), { title: '', quantity: 'norm of the residual', log: true, marks }),
+    curvePlot(build, pair('Norm of the residual'), {
+      title: 'Norm of the residual',
+      quantity: 'norm of the residual',
+      log: true,
+      marks,
+    }),
   );
-  const values = svg(curvePlot(build, pair('Norm of values'), { title: '', quantity: 'norm of values' }));
+  const values = svg(curvePlot(build, pair('Norm of values'), { title: 'Norm of values', quantity: 'norm of values' }));
   const high = Number(map.getAttribute('height'));
   const height = 72 + Math.max(high, 470) + 12;
   const place = (picture: Element, x: number, y: number) => {
@@ -47,6 +52,7 @@ export function renderSvg(result: ScanResult): string {
   const root = element(
     'svg',
     { xmlns: 'http://www.w3.org/2000/svg', width, height, viewBox: `0 0 ${width} ${height}`, role: 'img' },
+    element('title', {}, `Sink map of ${escapeText(model.source)}`),
     element(
       'style',
       {},

@@ -1,4 +1,6 @@
 /** Training: optimisers, schedules, the compiled step, the loop, checkpoints. Writing files is exported by `sinklab/node`. */
+
+export { type BpeOptions, type TrainedBpe, trainBpe } from './bpe.ts';
 export type { CheckpointStore, RunRecord, RunSettings, RunSnapshot } from './checkpoint.ts';
 export type { Decay } from './decay.ts';
 export { decoderFromConfig, type ModelConfig } from './decoder-config.ts';
@@ -8,6 +10,7 @@ export { type LanguageModelOptions, type LanguageModelTask, languageModelTask } 
 export { sinkRateOf, type WatchedName } from './language-model-watch.ts';
 export { type TrainOptions, type TrainProgress, train } from './loop.ts';
 export { memoryCheckpoint } from './memory-checkpoint.ts';
+export { ngramPerplexity } from './ngram.ts';
 export type { Optimizer, ParameterUpdate } from './optimizer.ts';
 export { type AdamWOptions, adamW } from './optimizers/adamw.ts';
 export { type LionOptions, lion } from './optimizers/lion.ts';
@@ -19,4 +22,10 @@ export { type CosineOptions, constant, cosine, type Schedule, type WsdOptions, w
 export { initialState, slotName, type TrainState } from './state.ts';
 export { compileStep, type StepOptions, type StepResult, type TrainStep } from './step.ts';
 export type { Initial, SeededNormal, Task } from './task.ts';
+export { type BackcopyOptions, bigramBackcopy, bigramBackcopyDirichlet } from './toys/backcopy.ts';
+export { induction } from './toys/induction.ts';
+export { associativeRecall } from './toys/recall.ts';
+export type { Expectation, Toy } from './toys/toy.ts';
+export { type ToyResult, type TrainToyOptions, trainToy } from './toys/train-toy.ts';
+export { type TriggerAveragingOptions, triggerAveraging } from './toys/trigger-averaging.ts';
 export { type CompiledValues, compileValues } from './values.ts';

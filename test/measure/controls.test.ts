@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { controlSettings } from '../../src/measure/controls.ts';
-import { seededRandom } from '../../src/random.ts';
 import type { Control } from '../../src/measure/result.ts';
 import { scan } from '../../src/measure/scan.ts';
+import { seededRandom } from '../../src/random.ts';
 import { ids, inputOf, off, openBundled } from './support.ts';
 
 const control = (name: Control['name']) => controlSettings.find((one) => one.name === name)!;
