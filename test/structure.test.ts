@@ -35,7 +35,7 @@ const pageEntries = [
   'report/index.ts',
 ];
 const nodeOnly = (file: string) => /-node\.ts$|^cli\/|^runtime\/node\.ts$/.test(file);
-const nodePackages = ['onnxruntime-node', 'commander', 'cli-progress'];
+const nodePackages = ['onnxruntime-node', 'commander'];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const src = join(root, 'src');
