@@ -79,8 +79,8 @@ const f32 = (shape: readonly number[], data: Float32Array): HostTensor => ({ typ
 const i64 = (value: number): HostTensor => ({ type: 'int64', shape: [], data: BigInt64Array.of(BigInt(value)) });
 
 /**
- * Runs texts through the model one layer at a time, all texts through a layer before the next: weights are read once and dropped,
- * patterns live for one chunk of queries, so memory is bounded by one layer and the residual streams, whatever the model's depth.
+ * Runs texts through the model one layer at a time, all texts through a layer before the next: weights are read once, a layer ahead, and
+ * dropped, patterns live for one chunk of queries, so memory is bounded by two layers and the residual streams, whatever the model's depth.
  * Programs of layers of equal structure are compiled once, since weights are fed.
  */
 export class Layerwise {
@@ -102,19 +102,24 @@ export class Layerwise {
           `layerwise: texts of more than ${this.chunk} tokens go one by one, got a batch of ${B} × ${T}`,
         );
     const streams: Float32Array[] = [];
-    for (const batch of batches) streams.push(await this.embed(batch));
-    model.weights.release();
-    let weights = this.fetchWeights(0, batches);
-    for (let layer = 0; layer < model.decoder.sizes.L; layer++) {
-      this.options.signal?.throwIfAborted();
-      const next = this.fetchWeights(layer + 1, batches);
-      for (const [i, batch] of batches.entries()) {
-        const output = await this.block(layer, i, batch, streams[i]!);
-        streams[i] = output.residual;
-        yield output;
+    try {
+      for (const batch of batches) streams.push(await this.embed(batch));
+      model.weights.release();
+      let weights = this.fetchWeights(0, batches);
+      for (let layer = 0; layer < model.decoder.sizes.L; layer++) {
+        this.options.signal?.throwIfAborted();
+        const next = this.fetchWeights(layer + 1, batches);
+        for (const [i, batch] of batches.entries()) {
+          const output = await this.block(layer, i, batch, streams[i]!);
+          streams[i] = output.residual;
+          yield output;
+        }
+        model.weights.release(weights);
+        weights = next;
       }
-      model.weights.release(weights);
-      weights = next;
+    } finally {
+      // Stopped half way, what was read ahead would stay.
+      model.weights.release();
     }
   }
 
