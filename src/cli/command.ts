@@ -32,18 +32,18 @@ export async function writeTextFile(option: string, path: string, text: string):
   }
 }
 
-/** Hands over JSON as `--json [FILE]` asks. @returns true when standard output is taken by it. */
+/** Hands over JSON as `--json [FILE]` asks; it is made only when it is asked for. @returns true when standard output is taken by it. */
 export async function writeJsonResult(
   json: string | true | undefined,
-  text: string,
+  text: () => string,
   { terminal }: CommandContext,
 ): Promise<boolean> {
   if (json === undefined) return false;
   if (json === true) {
-    terminal.out(text);
+    terminal.out(text());
     return true;
   }
-  await writeTextFile('--json', json, text);
+  await writeTextFile('--json', json, text());
   terminal.err(`wrote ${json}\n`);
   return false;
 }

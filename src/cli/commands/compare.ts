@@ -55,7 +55,7 @@ async function act(a: string, b: string, options: Options, context: CommandConte
     { ...rest, ...defined({ revision: revisionB ?? (a === b ? revision : undefined), ...other }) },
     context,
   );
-  const json = `{"schema":"sinklab.compare/1","a":${writeJson(first)},"b":${writeJson(second)}}\n`;
+  const json = () => `{"schema":"sinklab.compare/1","a":${writeJson(first)},"b":${writeJson(second)}}\n`;
   if (!(await writeJsonResult(options.json, json, context))) terminal.out(renderCompare(first, second, terminal.paint));
   if (options.html === undefined) return;
   await writeTextFile('--html', options.html, await renderCompareHtml(first, second));

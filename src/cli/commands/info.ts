@@ -35,6 +35,6 @@ async function act(name: string | undefined, options: Options, context: CommandC
   const description = inspect(model, { tokens: options.tokens });
   const files = options.hash ? (await describeFiles(opened, context)).files : undefined;
   const about = { sinklab: version, memory: machineMemory(), ...(files ? { files } : {}) };
-  if (!(await writeJsonResult(options.json, infoJson(description, about), context)))
+  if (!(await writeJsonResult(options.json, () => infoJson(description, about), context)))
     context.terminal.out(renderInfo(description, about, context.terminal.paint));
 }

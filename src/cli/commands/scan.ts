@@ -55,7 +55,7 @@ async function act(name: string | undefined, options: Options, context: CommandC
   const result = await runScan(name, { ...options, patterns: options.patterns ?? (page ? 'some' : 'none') }, context);
   const taken = await writeJsonResult(
     options.json,
-    writeJson(options.patterns === undefined ? lean(result) : result),
+    () => writeJson(options.patterns === undefined ? lean(result) : result),
     context,
   );
   if (!taken) terminal.out(renderScan(result, terminal.paint));

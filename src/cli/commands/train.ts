@@ -45,7 +45,7 @@ async function act(name: string | undefined, flags: TrainFlags, context: Command
   const result =
     recipe.kind === 'toy' ? await runToy(recipe, flags, context) : await runLanguageModelRecipe(recipe, flags, context);
   if (recipe.kind === 'toy' && flags.out !== undefined) await writeResults(flags.out, result, terminal);
-  if (!(await writeJsonResult(flags.json, writeTrainJson(result), context)))
+  if (!(await writeJsonResult(flags.json, () => writeTrainJson(result), context)))
     terminal.out(renderTrain(result, terminal.paint));
   if (flags.html === undefined) return;
   await writeTextFile('--html', flags.html, await renderTrainHtml(result));

@@ -76,7 +76,7 @@ async function act(name: string, options: Options, context: CommandContext): Pro
       reference: path,
       run: describeRun(model),
     };
-    if (!(await writeJsonResult(options.json, verifyJson(result, about), context)))
+    if (!(await writeJsonResult(options.json, () => verifyJson(result, about), context)))
       terminal.out(renderVerify(result, about, terminal.paint));
     if (!result.holds) context.exitCode = 1;
   } finally {

@@ -3,23 +3,20 @@ import {
   add,
   cast,
   divide,
-  equal,
   highest,
-  iota,
   less,
   lessOrEqual,
   mean,
   multiply,
   pick,
-  rename,
   scalar,
-  select,
   size,
   slice,
   sqrt,
   subtract,
   sum,
   type Tensor,
+  takeAlong,
 } from '../../tensor/index.ts';
 
 /** Mean of x where the weights are 1; 0 where there are none. */
@@ -63,14 +60,7 @@ export function accuracy<K extends string>(
   axis: K,
 ): Tensor<never> {
   const scores = logits as unknown as Tensor<string>;
-  const there = equal(iota('V', size(scores, axis)), targets as unknown as Tensor<string>);
-  const chosen = sum(
-    select(rename(there as never, 'V' as never, axis as never) as never, scores, 0) as Tensor<string>,
-    axis,
-  );
-  const best = highest(scores, axis);
-  return mean(cast(lessOrEqual(best, chosen as never), 'float32') as unknown as Tensor<'B' | 'T'>, [
-    'B',
-    'T',
-  ]) as Tensor<never>;
+  const chosen = takeAlong(scores, targets as never, axis);
+  const hit = lessOrEqual(highest(scores, axis), chosen as never) as unknown as Tensor<'B' | 'T'>;
+  return mean(cast(hit, 'float32'), ['B', 'T']) as Tensor<never>;
 }
