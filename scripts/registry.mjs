@@ -7,6 +7,10 @@ const src = fileURLToPath(new URL('../src/', import.meta.url));
 
 const registries = [
   { room: 'models', folder: 'families', one: 'family', type: 'Family', list: 'families' },
+  {
+    ...{ room: 'attention', folder: 'mechanisms', one: 'mechanismFile', type: 'MechanismFile' },
+    ...{ list: 'mechanismFiles', from: 'mechanism' },
+  },
   { room: 'measure', folder: 'measurements', one: 'measurement', type: 'Measurement', list: 'measurements' },
 ];
 
@@ -27,7 +31,7 @@ for (const registry of registries) {
   }
 }
 
-function registryOf({ room, folder, one, type, list }, files) {
+function registryOf({ room, folder, one, type, list, from = one }, files) {
   for (const file of files)
     if (!new RegExp(`^export const ${one}: ${type}\\b`, 'm').test(readFileSync(join(src, room, folder, file), 'utf8')))
       fail(`src/${room}/${folder}/${file}: expected \`export const ${one}: ${type} = { … }\``);
@@ -40,7 +44,7 @@ function registryOf({ room, folder, one, type, list }, files) {
         `./${folder}/${file}`,
         `import { ${one} as ${names[i]} } from './${folder}/${file}';`,
       ]),
-      [`./${one}.ts`, `import type { ${type} } from './${one}.ts';`],
+      [`./${from}.ts`, `import type { ${type} } from './${from}.ts';`],
     ]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([, line]) => line),

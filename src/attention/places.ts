@@ -23,6 +23,8 @@ export interface Places {
   readonly keyPositions: Within<'B' | 'S'>;
   /** False where a key is padding; absent without padding. */
   readonly keyIsReal?: Tensor<'B' | 'S'>;
+  /** Keys before this index are seen by every query (prefix language models). Default none. */
+  readonly prefix?: number;
 }
 
 /** Queries T and keys S of one text, both from index 0, without padding. */
@@ -33,15 +35,16 @@ export function wholeText(length: Size): Places {
 }
 
 /**
- * True where query T may see key S: not after itself, inside the window (itself and window − 1 before it), not padding.
+ * True where query T may see key S: not after itself, inside the window (itself and window − 1 before it), or in the prefix; not padding.
  * A query always sees itself, so that no row is empty: padding rows are meaningless and are left out where they are read.
  */
 export function causalMask(
-  { queries, keys, keyIsReal }: Places,
+  { queries, keys, keyIsReal, prefix }: Places,
   window?: number,
 ): Tensor<'T' | 'S'> | Tensor<'B' | 'T' | 'S'> {
   const past = lessOrEqual(keys, queries);
-  const seen = window === undefined ? past : and(past, less(subtract(queries, window), keys));
+  const near = window === undefined ? past : and(past, less(subtract(queries, window), keys));
+  const seen = prefix === undefined ? near : or(near, less(keys, prefix));
   return keyIsReal ? or(and(seen, keyIsReal), equal(keys, queries)) : seen;
 }
 

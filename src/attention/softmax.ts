@@ -6,7 +6,7 @@ export interface SoftmaxOptions {
   /** Factor on q · k; 1/√D in most families. */
   readonly scale: number;
   /** Sliding window in tokens: a query sees itself and window − 1 keys before it. Default: all before it. */
-  readonly window?: number;
+  readonly window?: number | undefined;
   readonly output: (z: Queries) => Stream;
 }
 

@@ -1,4 +1,5 @@
 import type { Tensor } from '../tensor/index.ts';
+import type { AttentionTap } from './layer.ts';
 import type { Places } from './places.ts';
 
 export type Queries = Tensor<'B' | 'T' | 'G' | 'R' | 'D'>;
@@ -23,10 +24,25 @@ export interface AttentionSteps {
   /** Masks and biases: −∞ where a query must not look. */
   mask(scores: Scores, places: Places): Scores;
   normalise(scores: Scores): Normalised;
-  /** Values gathered by the weights, per head. */
-  mix(pattern: Scores, v: Values): Queries;
+  /** Values gathered by the weights, per head; `sink` is what the normaliser left to one, after edits. */
+  mix(pattern: Scores, v: Values, sink?: Tensor<'B' | 'G' | 'R' | 'T'>): Queries;
   /** Gate, norm and projection back to the residual stream. */
   output(z: Queries): Stream;
   /** The first four steps in one operator, where the mechanism permits: used when nothing inside is watched. */
   readonly fused?: (q: Queries, k: Keys, v: Values, places: Places) => Queries;
 }
+
+/** What the steps of a layer may look at beside what each is handed: for gates, learned keys and scores made of values. */
+export interface AttentionGiven {
+  /** Normalised stream along the queries. */
+  readonly x: Stream;
+  /** After RoPE and head norms. */
+  readonly q: Queries;
+  readonly k: Keys;
+  readonly v: Values;
+  readonly places: Places;
+  readonly hook: AttentionTap;
+}
+
+/** Added to the scores by a position encoding (ALiBi, relative positions), before the mask. */
+export type ScoreBias = (scores: Scores, places: Places) => Scores;

@@ -1,21 +1,7 @@
-import type { Places } from '../attention/places.ts';
-import type { Keys, Stream, Values } from '../attention/steps.ts';
+import type { AttentionLayer } from '../attention/layer.ts';
+import type { Stream } from '../attention/steps.ts';
 import type { Tensor, Within } from '../tensor/index.ts';
 import type { BlockTap } from './hooks.ts';
-
-export interface KeysAndValues {
-  /** After RoPE and head norms. */
-  readonly k: Keys;
-  readonly v: Values;
-}
-
-/** What attention is given, and what it gives back to the block. */
-export interface AttentionLayer {
-  /** x is the normalised stream along the keys. */
-  keysAndValues(x: Tensor<'B' | 'S' | 'M'>, places: Places, hook: BlockTap): KeysAndValues;
-  /** x is the normalised stream along the queries. */
-  attend(x: Stream, kv: KeysAndValues, places: Places, hook: BlockTap): Stream;
-}
 
 /** One block in three parts, so that keys and values can be made once and queries come in chunks. */
 export interface Block {

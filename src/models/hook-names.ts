@@ -1,24 +1,11 @@
 /** Hook points under TransformerLens' canonical names, with the axes of each value and the order in which it leaves a program. */
 
+import type { AttentionHooks } from '../attention/layer.ts';
+
 /** Hook points inside a block, after `blocks.{i}.`. S marks keys, T queries. */
-export interface BlockHooks {
+export interface BlockHooks extends AttentionHooks {
   hook_in: 'B' | 'T' | 'M';
   'ln1.hook_out': 'B' | 'T' | 'M';
-  'attn.q.hook_out': 'B' | 'T' | 'G' | 'R' | 'D';
-  'attn.k.hook_out': 'B' | 'S' | 'G' | 'D';
-  'attn.v.hook_out': 'B' | 'S' | 'G' | 'D';
-  /** After RoPE and head norms. */
-  'attn.hook_rot_q': 'B' | 'T' | 'G' | 'R' | 'D';
-  'attn.hook_rot_k': 'B' | 'S' | 'G' | 'D';
-  /** Scaled, before the mask. */
-  'attn.hook_attn_scores': 'B' | 'G' | 'R' | 'T' | 'S';
-  /** Rows sum to one, or to one minus the mass on a learned sink. */
-  'attn.hook_pattern': 'B' | 'G' | 'R' | 'T' | 'S';
-  /** Mass on a learned sink; only in families that have one. An edit moves mass: rows are rescaled to sum to one minus the new value. */
-  'attn.hook_sink': 'B' | 'G' | 'R' | 'T';
-  /** Per head, before the output projection. */
-  'attn.hook_z': 'B' | 'T' | 'G' | 'R' | 'D';
-  'attn.hook_out': 'B' | 'T' | 'M';
   hook_resid_mid: 'B' | 'T' | 'M';
   'ln2.hook_out': 'B' | 'T' | 'M';
   'mlp.hook_pre': 'B' | 'T' | 'F';
@@ -62,6 +49,7 @@ export const hookOrders: { readonly [P in BlockHook | OuterHook]: readonly strin
   'attn.hook_attn_scores': ['B', 'H', 'T', 'S'],
   'attn.hook_pattern': ['B', 'H', 'T', 'S'],
   'attn.hook_sink': ['B', 'H', 'T'],
+  'attn.hook_gate': ['B', 'T', 'H', 'D'],
   'attn.hook_z': ['B', 'T', 'H', 'D'],
   'attn.hook_out': ['B', 'T', 'M'],
   hook_resid_mid: ['B', 'T', 'M'],

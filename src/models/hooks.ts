@@ -1,3 +1,4 @@
+import type { AttentionHook, AttentionTap } from '../attention/layer.ts';
 import { InputError } from '../error.ts';
 import { mark, type Tensor } from '../tensor/index.ts';
 import {
@@ -32,8 +33,8 @@ export interface Hooks {
 }
 
 /** The hook points of one block. */
-export interface BlockTap {
-  <N extends BlockHook>(name: N, value: Tensor<BlockHooks[N]>): Tensor<BlockHooks[N]>;
+export interface BlockTap extends AttentionTap {
+  <N extends Exclude<BlockHook, AttentionHook>>(name: N, value: Tensor<BlockHooks[N]>): Tensor<BlockHooks[N]>;
   /** Is any of these read or edited? Then they must be values of their own in the graph. */
   watched(...names: BlockHook[]): boolean;
 }

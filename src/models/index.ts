@@ -1,6 +1,8 @@
 /** Families, hook points, the model function: loading, running, checking and describing models. */
+
+export type { AttentionLayer } from '../attention/layer.ts';
 export { type CaptureRequest, type PlannedTensor, planCapture } from './capture.ts';
-export type { AttentionLayer, Block, Decoder, DecoderSizes } from './decoder.ts';
+export type { Block, Decoder, DecoderSizes } from './decoder.ts';
 export type { Family } from './family.ts';
 export {
   type BlockHook,

@@ -1,15 +1,15 @@
+import { attention } from '../../attention/attention.ts';
+import { projections } from '../../attention/projections.ts';
 import { rotary } from '../../attention/rope-frequencies.ts';
 import { softmaxSteps } from '../../attention/softmax.ts';
 import type { Keys, Queries, Stream } from '../../attention/steps.ts';
+import { activationNames } from '../../layers/activations.ts';
+import { rmsNorm } from '../../layers/norms.ts';
 import { readRopeByLayerType } from '../../load/rope-config.ts';
 import type { Family } from '../family.ts';
-import { activationNames } from '../parts/activations.ts';
-import { attention } from '../parts/attention.ts';
 import { sandwichBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes, readWindows } from '../parts/config.ts';
 import { gatedMlp } from '../parts/mlp.ts';
-import { rmsNorm } from '../parts/norms.ts';
-import { projections } from '../parts/projections.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
 /** Gemma 3, 2503.19786: five windowed layers to one full one, each kind with its RoPE base; norms before and after both parts, stored minus one. */

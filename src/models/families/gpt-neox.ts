@@ -1,16 +1,16 @@
+import { attention } from '../../attention/attention.ts';
 import { rotary } from '../../attention/rope-frequencies.ts';
 import { softmaxSteps } from '../../attention/softmax.ts';
 import type { Queries, Stream } from '../../attention/steps.ts';
+import { activationNames } from '../../layers/activations.ts';
+import { linear } from '../../layers/linear.ts';
+import { layerNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
 import { add, dot, pick, type Tensor, weight } from '../../tensor/index.ts';
 import type { Family } from '../family.ts';
-import { activationNames } from '../parts/activations.ts';
-import { attention } from '../parts/attention.ts';
 import { parallelBlock, serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
-import { linear } from '../parts/linear.ts';
 import { plainMlp } from '../parts/mlp.ts';
-import { layerNorm } from '../parts/norms.ts';
 import { vocabulary } from '../parts/vocabulary.ts';
 
 /** GPT-NeoX and Pythia, 2204.06745: attention and feed-forward in parallel, RoPE on part of each head, one joint projection ordered by head. */

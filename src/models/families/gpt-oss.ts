@@ -1,15 +1,15 @@
+import { attention } from '../../attention/attention.ts';
 import { learnedSink } from '../../attention/learned-sink.ts';
+import { projections } from '../../attention/projections.ts';
 import { rotary } from '../../attention/rope-frequencies.ts';
 import { softmaxSteps } from '../../attention/softmax.ts';
+import { rmsNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
 import { weight } from '../../tensor/index.ts';
 import type { Family } from '../family.ts';
-import { attention } from '../parts/attention.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes, readWindows } from '../parts/config.ts';
 import { clampedExperts } from '../parts/experts.ts';
-import { rmsNorm } from '../parts/norms.ts';
-import { projections } from '../parts/projections.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
 /** GPT-OSS, 2508.10925: a learned sink logit for each head beside the scores, every other layer windowed, experts with clamped SwiGLU. */

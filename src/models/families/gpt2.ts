@@ -1,14 +1,14 @@
+import { attention } from '../../attention/attention.ts';
 import { softmaxSteps } from '../../attention/softmax.ts';
 import type { Queries, Stream } from '../../attention/steps.ts';
+import { activationNames } from '../../layers/activations.ts';
+import { linear } from '../../layers/linear.ts';
+import { layerNorm } from '../../layers/norms.ts';
 import { add, dot, gather, pick, type Tensor, weight } from '../../tensor/index.ts';
 import type { Family } from '../family.ts';
-import { activationNames } from '../parts/activations.ts';
-import { attention } from '../parts/attention.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless } from '../parts/config.ts';
-import { linear } from '../parts/linear.ts';
 import { plainMlp } from '../parts/mlp.ts';
-import { layerNorm } from '../parts/norms.ts';
 import { vocabulary } from '../parts/vocabulary.ts';
 
 /** GPT-2: learned positions, LayerNorm, one joint projection for queries, keys and values, matrices stored [in, out]. */

@@ -1,7 +1,7 @@
 import { rotary } from '../../attention/rope-frequencies.ts';
+import { activationNames } from '../../layers/activations.ts';
 import { readRope } from '../../load/rope-config.ts';
 import type { Family } from '../family.ts';
-import { activationNames } from '../parts/activations.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { llamaBlock } from '../parts/llama-block.ts';
 import { standardDecoder } from '../parts/standard.ts';

@@ -1,11 +1,11 @@
 import { rotary } from '../../attention/rope-frequencies.ts';
 import type { Keys, Queries } from '../../attention/steps.ts';
+import { activationNames } from '../../layers/activations.ts';
+import { rmsNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
 import type { Family } from '../family.ts';
-import { activationNames } from '../parts/activations.ts';
 import { ignoreHarmless, readQwenWindows, readSizes } from '../parts/config.ts';
 import { llamaBlock } from '../parts/llama-block.ts';
-import { rmsNorm } from '../parts/norms.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
 /** Qwen3, 2505.09388: a norm over each query and key head before RoPE; a head width of its own. */

@@ -1,6 +1,7 @@
+import type { AttentionLayer } from '../../attention/layer.ts';
 import type { Stream } from '../../attention/steps.ts';
 import { add } from '../../tensor/index.ts';
-import type { AttentionLayer, Block } from '../decoder.ts';
+import type { Block } from '../decoder.ts';
 import type { Mlp } from './mlp.ts';
 
 type Norm = (x: Stream) => Stream;

@@ -1,3 +1,4 @@
+import { linear } from '../../layers/linear.ts';
 import {
   add,
   dot,
@@ -11,7 +12,6 @@ import {
   topMask,
   weight,
 } from '../../tensor/index.ts';
-import { linear } from './linear.ts';
 import type { Mlp } from './mlp.ts';
 
 export interface ClampedExpertsOptions {

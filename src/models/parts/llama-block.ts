@@ -1,12 +1,12 @@
+import { type AttentionParts, attention } from '../../attention/attention.ts';
+import { projections } from '../../attention/projections.ts';
 import type { Rotary } from '../../attention/rope.ts';
 import { softmaxSteps } from '../../attention/softmax.ts';
+import type { ActivationName } from '../../layers/activations.ts';
+import { rmsNorm } from '../../layers/norms.ts';
 import type { Block, DecoderSizes } from '../decoder.ts';
-import type { ActivationName } from './activations.ts';
-import { type AttentionParts, attention } from './attention.ts';
 import { serialBlock } from './blocks.ts';
 import { gatedMlp } from './mlp.ts';
-import { rmsNorm } from './norms.ts';
-import { projections } from './projections.ts';
 
 export interface LlamaBlockOptions {
   /** Full name of a weight of the layer. */

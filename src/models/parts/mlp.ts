@@ -1,8 +1,8 @@
 import type { Stream } from '../../attention/steps.ts';
+import { type ActivationName, activations } from '../../layers/activations.ts';
+import { type LinearOptions, linear } from '../../layers/linear.ts';
 import { multiply } from '../../tensor/index.ts';
 import type { BlockTap } from '../hooks.ts';
-import { type ActivationName, activations } from './activations.ts';
-import { type LinearOptions, linear } from './linear.ts';
 
 /** Feed-forward part of a block: from the normalised stream to what is added to the residual. */
 export type Mlp = (x: Stream, hook: BlockTap) => Stream;

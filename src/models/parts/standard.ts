@@ -1,5 +1,5 @@
+import { rmsNorm } from '../../layers/norms.ts';
 import type { Block, Decoder, DecoderSizes } from '../decoder.ts';
-import { rmsNorm } from './norms.ts';
 import { vocabulary } from './vocabulary.ts';
 
 export interface StandardOptions {

@@ -1,6 +1,6 @@
+import { linear } from '../../layers/linear.ts';
 import { gather, multiply, weight } from '../../tensor/index.ts';
 import type { Decoder } from '../decoder.ts';
-import { linear } from './linear.ts';
 
 export interface VocabularyOptions {
   readonly V: number;

@@ -1,7 +1,7 @@
 import { rotary } from '../../attention/rope-frequencies.ts';
 import type { AttentionSteps, Queries, Stream } from '../../attention/steps.ts';
-import { linear } from '../../models/parts/linear.ts';
-import { rmsNorm } from '../../models/parts/norms.ts';
+import { linear } from '../../layers/linear.ts';
+import { rmsNorm } from '../../layers/norms.ts';
 import { normal, seededRandom as seeded } from '../../random.ts';
 import { add, crossEntropy, gather, input, iota, multiply, weight } from '../../tensor/index.ts';
 import { moduleDefaults } from './initial.ts';

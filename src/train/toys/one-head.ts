@@ -2,7 +2,7 @@ import { wholeText } from '../../attention/places.ts';
 import { type Rotary, rotate } from '../../attention/rope.ts';
 import { softmaxSteps } from '../../attention/softmax.ts';
 import type { AttentionSteps, Queries, Scores, Stream, Values } from '../../attention/steps.ts';
-import { linear } from '../../models/parts/linear.ts';
+import { linear } from '../../layers/linear.ts';
 import { rename, type Size } from '../../tensor/index.ts';
 
 export interface OneHeadOptions {

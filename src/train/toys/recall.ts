@@ -1,4 +1,4 @@
-import { linear } from '../../models/parts/linear.ts';
+import { linear } from '../../layers/linear.ts';
 import { add, crossEntropy, gather, input, mean, slice, type Tensor, weight } from '../../tensor/index.ts';
 import { moduleDefaults } from './initial.ts';
 import { accuracy } from './metrics.ts';

@@ -1,14 +1,14 @@
+import { attention } from '../../attention/attention.ts';
 import { wholeText } from '../../attention/places.ts';
+import { projections } from '../../attention/projections.ts';
 import { rotary } from '../../attention/rope-frequencies.ts';
 import { softmaxSteps } from '../../attention/softmax.ts';
 import type { AttentionSteps, Queries, Scores, Stream } from '../../attention/steps.ts';
+import { rmsNorm } from '../../layers/norms.ts';
 import { runBlock } from '../../models/forward.ts';
 import { createHooks } from '../../models/hooks.ts';
-import { attention } from '../../models/parts/attention.ts';
 import { serialBlock } from '../../models/parts/blocks.ts';
 import { gatedMlp } from '../../models/parts/mlp.ts';
-import { rmsNorm } from '../../models/parts/norms.ts';
-import { projections } from '../../models/parts/projections.ts';
 import { multiply, type Size, type Tensor } from '../../tensor/index.ts';
 
 export interface StackOptions {

@@ -1,5 +1,5 @@
 import type { AttentionSteps, Queries, Stream } from '../../attention/steps.ts';
-import { linear } from '../../models/parts/linear.ts';
+import { linear } from '../../layers/linear.ts';
 import { normal } from '../../random.ts';
 import { input, iota, less, mean, multiply, select, subtract, type Tensor } from '../../tensor/index.ts';
 import { moduleDefaults } from './initial.ts';

@@ -1,4 +1,4 @@
-import { add, erf, multiply, relu, silu, type Tensor, tanh } from '../../tensor/index.ts';
+import { add, erf, multiply, relu, silu, type Tensor, tanh } from '../tensor/index.ts';
 
 type Activation = <A extends string>(x: Tensor<A>) => Tensor<A>;
 

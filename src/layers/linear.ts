@@ -1,4 +1,4 @@
-import { type Axes, add, dot, type Tensor, weight } from '../../tensor/index.ts';
+import { type Axes, add, dot, type Tensor, weight } from '../tensor/index.ts';
 
 export interface LinearOptions {
   /** Is there a `.bias` beside the `.weight`? Default false. */

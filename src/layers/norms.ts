@@ -10,7 +10,7 @@ import {
   subtract,
   type Tensor,
   weight,
-} from '../../tensor/index.ts';
+} from '../tensor/index.ts';
 
 export interface NormOptions {
   /** Added to the mean square before the root. */

@@ -1,7 +1,7 @@
-import { type Rotary, rotate } from '../../attention/rope.ts';
-import type { AttentionSteps, Keys, Queries, Scores, Stream, Values } from '../../attention/steps.ts';
-import { divide, isSame, maximum, multiply, subtract, sum, type Tensor } from '../../tensor/index.ts';
-import type { AttentionLayer } from '../decoder.ts';
+import { divide, isSame, maximum, multiply, subtract, sum, type Tensor } from '../tensor/index.ts';
+import type { AttentionLayer } from './layer.ts';
+import { type Rotary, rotate } from './rope.ts';
+import type { AttentionGiven, AttentionSteps, Keys, Queries, ScoreBias, Scores, Stream, Values } from './steps.ts';
 
 export interface AttentionParts {
   /** Projections of the normalised stream. */
@@ -11,8 +11,11 @@ export interface AttentionParts {
   /** Norms over each head, before RoPE. Default: none. */
   readonly headNorms?: { readonly q: (x: Queries) => Queries; readonly k: (x: Keys) => Keys };
   /** Default: no rotation. */
-  readonly rotary?: Rotary;
-  readonly steps: AttentionSteps;
+  readonly rotary?: Rotary | undefined;
+  /** Added to the scores before the mask; rules out the fused operator. Default: nothing. */
+  readonly bias?: ScoreBias | undefined;
+  /** The five steps, or a function that makes them from the layer's values. */
+  readonly steps: AttentionSteps | ((given: AttentionGiven) => AttentionSteps);
 }
 
 /** Rows rescaled to sum to one minus the sink: what an edit of the mass on a learned sink means. Rows of nothing stay nothing. */
@@ -21,7 +24,7 @@ function fillRows(pattern: Scores, sink: Tensor<'B' | 'G' | 'R' | 'T'>): Scores 
 }
 
 /** Attention from its projections and its five steps, with its hook points. Watched when any step is; fused else, if it may be. */
-export function attention({ q, k, v, headNorms, rotary, steps }: AttentionParts): AttentionLayer {
+export function attention({ q, k, v, headNorms, rotary, bias, steps: made }: AttentionParts): AttentionLayer {
   return {
     keysAndValues(x, places, hook) {
       const key = hook('attn.k.hook_out', k(x));
@@ -33,16 +36,17 @@ export function attention({ q, k, v, headNorms, rotary, steps }: AttentionParts)
       const query = hook('attn.q.hook_out', q(x));
       const normed = headNorms ? headNorms.q(query) : query;
       const turned = hook('attn.hook_rot_q', rotary ? rotate(normed, places.queryPositions, rotary) : normed);
+      const steps = typeof made === 'function' ? made({ x, q: turned, ...kv, places, hook }) : made;
       const watched = hook.watched('attn.hook_attn_scores', 'attn.hook_pattern', 'attn.hook_sink');
-      const mixed = !watched && steps.fused ? steps.fused(turned, kv.k, kv.v, places) : watch(turned);
+      const mixed = !watched && !bias && steps.fused ? steps.fused(turned, kv.k, kv.v, places) : watch();
       return hook('attn.hook_out', steps.output(hook('attn.hook_z', mixed)));
 
-      function watch(from: Queries): Queries {
-        const scores = hook('attn.hook_attn_scores', steps.scores(from, kv.k));
-        const { pattern, sink } = steps.normalise(steps.mask(scores, places));
+      function watch(): Queries {
+        const scores = hook('attn.hook_attn_scores', steps.scores(turned, kv.k));
+        const { pattern, sink } = steps.normalise(steps.mask(bias ? bias(scores, places) : scores, places));
         const left = sink && hook('attn.hook_sink', sink);
         const rows = !sink || !left || isSame(left, sink) ? pattern : fillRows(pattern, left);
-        return steps.mix(hook('attn.hook_pattern', rows), kv.v);
+        return steps.mix(hook('attn.hook_pattern', rows), kv.v, left);
       }
     },
   };

@@ -1,6 +1,6 @@
-import type { Keys, Queries, Stream } from '../../attention/steps.ts';
-import type { Tensor } from '../../tensor/index.ts';
-import { linear } from './linear.ts';
+import { linear } from '../layers/linear.ts';
+import type { Tensor } from '../tensor/index.ts';
+import type { Keys, Queries, Stream } from './steps.ts';
 
 export interface HeadSizes {
   /** Query heads, key/value heads, head width, model width. */
