@@ -10,6 +10,8 @@ export interface Ready {
 export interface Timed {
   readonly seconds: number;
   readonly peakBytes: number;
+  /** Of the step that was timed, where it is one of training. */
+  readonly loss?: number;
 }
 
 /** One mode of one library, alive in a process of its own, so that runs of all sides can alternate. */
@@ -44,8 +46,13 @@ export class Side {
   }
 
   async run(): Promise<void> {
+    this.runs.push(await this.once());
+  }
+
+  /** A run that does not count. */
+  async once(): Promise<Timed> {
     this.child.stdin.write('\n');
-    this.runs.push(await this.line<Timed>());
+    return this.line<Timed>();
   }
 
   close(): void {

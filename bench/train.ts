@@ -1,6 +1,7 @@
 /**
- * One training step of a small Llama, ours beside PyTorch: same initial weights, same batch, same threads, AdamW with clipping, steps of both
- * sides in turn. Nothing is timed when the losses of the first step differ by more than 1e-4.
+ * One training step of a small Llama, ours beside PyTorch's and jax-js': same initial weights, same batch, same threads, AdamW with clipping,
+ * steps of all sides in turn. Nothing is timed when the losses of the first step differ by more than 1e-4, or those of the second, which
+ * come of gradients and update, by more than 1e-3.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,34 +26,40 @@ const sizes = {
 
 const { values } = parseArgs({
   options: {
-    size: { type: 'string', default: 'llama-6m' },
+    size: { type: 'string', default: 'llama-6m,llama-1m' },
     threads: { type: 'string', default: '2' },
     repeat: { type: 'string', default: '5' },
     python: { type: 'string', default: (process.env.SINKLAB_BENCH_PYTHON ?? '').split(':')[0] ?? '' },
+    'jax-js': { type: 'string', default: process.env.SINKLAB_BENCH_JAX_JS ?? '' },
     model: { type: 'string', default: '' },
     mode: { type: 'string', default: '' },
   },
 });
-if (!(values.size in sizes)) fail(`--size: expected ${Object.keys(sizes).join(' or ')}, got "${values.size}"`);
-const { M, L, F, B, T } = sizes[values.size as keyof typeof sizes];
 const V = 4096;
-const config = {
-  model_type: 'llama',
-  vocab_size: V,
-  hidden_size: M,
-  num_hidden_layers: L,
-  num_attention_heads: 4,
-  num_key_value_heads: 4,
-  head_dim: M / 4,
-  intermediate_size: F,
-  max_position_embeddings: 512,
-  rms_norm_eps: 1e-5,
-  tie_word_embeddings: true,
+type Size = keyof typeof sizes;
+
+const configOf = (size: Size) => {
+  const { M, L, F } = sizes[size];
+  return {
+    model_type: 'llama',
+    vocab_size: V,
+    hidden_size: M,
+    num_hidden_layers: L,
+    num_attention_heads: 4,
+    num_key_value_heads: 4,
+    head_dim: M / 4,
+    intermediate_size: F,
+    max_position_embeddings: 512,
+    rms_norm_eps: 1e-5,
+    tie_word_embeddings: true,
+  };
 };
 const rate = 1e-3;
 
 /** Our side in a process of its own: one step for each line of standard input. */
-async function serve(): Promise<void> {
+async function serve(size: Size): Promise<void> {
+  const { B, T } = sizes[size];
+  const config = configOf(size);
   const started = performance.now();
   const task = languageModelTask(decoderFromConfig(config), { B, T });
   const optimizer = adamW({ beta1: 0.9, beta2: 0.95 });
@@ -75,65 +82,73 @@ async function serve(): Promise<void> {
   const parameters = [...state.parameters.values()].reduce((sum, { length }) => sum + length, 0);
   console.log(JSON.stringify({ loadSeconds, firstSeconds, version: `${parameters} ${loss}` }));
   for await (const _ of createInterface({ input: process.stdin }))
-    console.log(JSON.stringify({ seconds: await seconds(once), peakBytes: peakBytes() }));
+    console.log(JSON.stringify({ seconds: await seconds(once), peakBytes: peakBytes(), loss }));
   process.exit(0);
 }
 
-async function compare(): Promise<void> {
+async function compare(size: Size): Promise<void> {
+  const { B, T } = sizes[size];
   const folder = mkdtempSync(join(tmpdir(), 'sinklab-bench-'));
   const model = join(folder, 'model');
-  const own = [fileURLToPath(import.meta.url), '--mode', 'serve', '--size', values.size, '--threads', values.threads];
-  const sides = [new Side('sinklab', process.execPath, [...own, '--model', model])];
+  const own = [fileURLToPath(import.meta.url), '--mode', 'serve', '--size', size, '--threads', values.threads];
+  const run = ['--batch', String(B), '--tokens', String(T), '--threads', values.threads, '--rate', String(rate)];
+  const here = (path: string) => join(process.env.SINKLAB_BENCH ?? 'bench', path);
+  const sides = [new Side('Sinklab', process.execPath, [...own, '--model', model])];
   try {
+    // Ours first: it writes the weights that the others read.
     await sides[0]!.open();
-    const losses = [Number(sides[0]!.ready!.version!.split(' ')[1])];
-    console.error(
-      `${sides[0]!.ready!.version!.split(' ')[0]} parameters, batch ${B} × ${T}, ${values.threads} threads`,
-    );
-    if (values.python !== '') {
-      const script = join(process.env.SINKLAB_BENCH ?? 'bench', 'python', 'train_bench.py');
-      const args = [
-        model,
-        '--batch',
-        String(B),
-        '--tokens',
-        String(T),
-        '--threads',
-        values.threads,
-        '--rate',
-        String(rate),
-      ];
-      const torch = new Side('PyTorch', values.python, [script, ...args]);
-      sides.push(torch);
-      await torch.open();
-      losses.push(Number(torch.ready!.version));
-      const difference = Math.abs(losses[0]! - losses[1]!);
-      console.error(`loss of the first step: ${losses.join(' and ')}`);
-      if (!(difference <= 1e-4)) fail('the sides do not agree: nothing is timed');
-    } else console.error('no --python: our side only');
+    const [parameters, loss] = sides[0]!.ready!.version!.split(' ').map(Number);
+    console.error(`${size}: ${parameters} parameters, batch ${B} × ${T}, ${values.threads} threads`);
+    const { python, 'jax-js': jaxJs } = values;
+    if (python === '') console.error('no --python: without PyTorch');
+    else sides.push(new Side('PyTorch', python, [here('python/train_bench.py'), model, ...run]));
+    if (jaxJs === '') console.error('no --jax-js: without jax-js');
+    else
+      sides.push(new Side('jax-js', process.execPath, [here('jax-js/train_bench.mjs'), model, '--jax', jaxJs, ...run]));
+    for (const side of sides.slice(1)) await side.open();
+    checkAgree(sides, [loss!, ...sides.slice(1).map(({ ready }) => Number(ready!.version))], 'first', 1e-4);
+    const second: number[] = [];
+    for (const side of sides) second.push((await side.once()).loss!);
+    checkAgree(sides, second, 'second', 1e-3);
     for (let turn = 0; turn < Number(values.repeat); turn++) for (const side of sides) await side.run();
     const results = sides.map(({ name, runs }) => ({
       name,
-      median: median(runs.map((run) => run.seconds)),
-      least: Math.min(...runs.map((run) => run.seconds)),
-      peak: Math.max(...runs.map((run) => run.peakBytes)),
+      median: median(runs.map((timed) => timed.seconds)),
+      least: Math.min(...runs.map((timed) => timed.seconds)),
+      peak: Math.max(...runs.map((timed) => timed.peakBytes)),
     }));
+    const [ours] = results;
     console.log(
       table([
-        ['one step', 'median s', 'min', 'peak'],
-        ...results.map((r) => [r.name, r.median.toFixed(3), r.least.toFixed(3), megabytes(r.peak)]),
+        ['one step', 'median s', 'min s', 'median / ours', 'min / ours', 'peak', 'peak / ours'],
+        ...results.map(({ name, median, least, peak }) => [
+          ...[name, median.toFixed(3), least.toFixed(3), (median / ours!.median).toFixed(2)],
+          ...[(least / ours!.least).toFixed(2), megabytes(peak), (peak / ours!.peak).toFixed(2)],
+        ]),
       ]),
     );
-    const [ours, torch] = results;
-    if (torch)
-      console.log(
-        `PyTorch / Sinklab: ${(torch.median / ours!.median).toFixed(2)} × the time, of minima ${(torch.least / ours!.least).toFixed(2)}`,
-      );
   } finally {
     for (const side of sides) side.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-await (values.mode === 'serve' ? serve() : compare());
+function checkAgree(sides: readonly Side[], losses: readonly number[], step: string, tolerance: number): void {
+  console.error(`loss of the ${step} step: ${sides.map(({ name }, i) => `${name} ${losses[i]}`).join(', ')}`);
+  if (!losses.every((loss) => Math.abs(loss - losses[0]!) <= tolerance))
+    throw new Error('the sides do not agree: nothing is timed');
+}
+
+const asked = values.size.split(',');
+for (const size of asked)
+  if (!(size in sizes))
+    fail(`--size: expected ${Object.keys(sizes).join(' or ')}, or both with a comma, got "${size}"`);
+if (values.mode === 'serve') await serve(asked[0] as Size);
+else
+  for (const size of asked as Size[])
+    try {
+      await compare(size);
+    } catch (error) {
+      fail((error as Error).message);
+    }
 process.exit(0);

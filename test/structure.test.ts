@@ -16,6 +16,7 @@ const arrows: Record<string, readonly string[]> = {
   models: ['tensor', 'runtime', 'load', 'layers', 'attention'],
   measure: ['tensor', 'runtime', 'load', 'layers', 'attention', 'models'],
   train: ['tensor', 'runtime', 'load', 'layers', 'attention', 'models'],
+  claims: ['tensor', 'runtime', 'load', 'layers', 'attention', 'models', 'measure', 'train'],
   report: [],
   cli: [
     'tensor',
@@ -26,11 +27,24 @@ const arrows: Record<string, readonly string[]> = {
     'models',
     'measure',
     'train',
+    'claims',
     'report',
     'index',
     'index-node',
   ],
-  'index-node': ['tensor', 'runtime', 'load', 'layers', 'attention', 'models', 'measure', 'train', 'report', 'index'],
+  'index-node': [
+    'tensor',
+    'runtime',
+    'load',
+    'layers',
+    'attention',
+    'models',
+    'measure',
+    'train',
+    'claims',
+    'report',
+    'index',
+  ],
   index: ['tensor', 'runtime', 'load', 'layers', 'attention', 'models', 'measure', 'train', 'report'],
 };
 /** Rooms of which only types may be imported. */

@@ -58,5 +58,5 @@ loaded = time.perf_counter() - started
 seconds, loss = timed()
 print(json.dumps(dict(loadSeconds=loaded, firstSeconds=seconds, version=repr(loss))), flush=True)
 for _ in sys.stdin:
-    seconds, _loss = timed()
-    print(json.dumps(dict(seconds=seconds, peakBytes=peak_bytes())), flush=True)
+    seconds, loss = timed()
+    print(json.dumps(dict(seconds=seconds, peakBytes=peak_bytes(), loss=loss)), flush=True)

@@ -1,16 +1,27 @@
-import { concat, expand, sizes, slice, softmax, sum, type Tensor } from '../tensor/index.ts';
+import { concat, expand, sizes, slice, softmax, sum, type Within } from '../tensor/index.ts';
 import type { Normalised, Scores } from './steps.ts';
 
+/** One number for every query of every head; may lack axes along which it is the same. */
+export type SinkLogits = Within<'B' | 'G' | 'R' | 'T'>;
+
+/** Logits along all of the scores' axes but the keys', and along one more of one place. */
+export function logitColumn<A extends string>(
+  logits: SinkLogits,
+  like: Within<'B' | 'G' | 'R' | 'T' | 'S' | 'D'>,
+  axis: A,
+): Within<'B' | 'G' | 'R' | 'T' | A> {
+  const missing = [...sizes(like)].filter(([name]) => 'BGRT'.includes(name) && !sizes(logits).has(name));
+  return expand(logits as never, { ...Object.fromEntries(missing), [axis]: 1 } as never);
+}
+
 /**
- * Softmax with one learned logit b per head beside the scores (GPT-OSS): w_j = e^{s_j} / (e^b + Σ e^s). The sink takes e^b / (e^b + Σ e^s)
- * and has no value. It stays visible: rows of the pattern sum to 1 − sink, nothing is renormalised. b → −∞ is plain softmax.
+ * Softmax with one logit b beside the scores: w_j = e^{s_j} / (e^b + Σ e^s). The sink takes e^b / (e^b + Σ e^s). It stays visible: rows of
+ * the pattern sum to 1 − sink, nothing is renormalised. b → −∞ is plain softmax. One learned b for each head is GPT-OSS (2508.10925).
  */
-export function learnedSink(logits: Tensor<'G' | 'R'>): (scores: Scores) => Normalised {
+export function learnedSink(logits: SinkLogits): (scores: Scores) => Normalised {
   return (scores) => {
-    const size = (axis: string) => sizes(scores).get(axis)!;
-    const column = expand(logits, { B: size('B'), T: size('T'), S: 1 });
-    const keys = size('S');
-    const all = softmax(concat([scores, column], 'S'), 'S');
+    const keys = sizes(scores).get('S')!;
+    const all = softmax(concat([scores, logitColumn(logits, scores, 'S') as Scores], 'S'), 'S');
     return { pattern: slice(all, 'S', 0, keys), sink: sum(slice(all, 'S', keys, keys.plus(1)), 'S') };
   };
 }

@@ -1,4 +1,4 @@
-import type { Tensor } from '../tensor/index.ts';
+import type { Tensor, Within } from '../tensor/index.ts';
 import type { DecodingLayer } from './decoding.ts';
 import type { AttentionLayer } from './layer.ts';
 import type { HeadSizes } from './projections.ts';
@@ -16,7 +16,7 @@ export interface TrainingTap {
   /** Adds a term to the loss, already weighted. */
   loss(term: Tensor<never>): void;
   /** After each update the stored tensor `name` holds this value (a running mean); it gets no gradient and no optimiser. */
-  buffer(name: string, next: Tensor<string>): void;
+  buffer(name: string, next: Within<string>): void;
 }
 
 /** The layer that a mechanism is built into. */
@@ -66,8 +66,11 @@ export interface MechanismVariant {
   readonly mechanism: () => Mechanism;
   /** What its card expects in the bigram-backcopy toy. `keeps`: a negative control, or a variant that keeps its sink. */
   readonly sink: 'gone' | 'keeps' | 'reduced' | 'moved' | 'open';
-  /** What is by design not so, and why: token by token equals the whole text; the gradient is that of finite differences. */
-  readonly except?: { readonly decoding?: string; readonly gradient?: string };
+  /**
+   * What is by design not so, and why: an output depends on no later token; token by token equals the whole text; the gradient is that of
+   * finite differences.
+   */
+  readonly except?: { readonly causality?: string; readonly decoding?: string; readonly gradient?: string };
 }
 
 /** What a mechanism file exports for the catalogue. */

@@ -1,14 +1,6 @@
-import { freemem, totalmem } from 'node:os';
 import { InputError } from '../error.ts';
+import { machineMemory } from '../runtime/memory-node.ts';
 import { plainBytes } from './terminal.ts';
-
-/** Memory of the machine, or of the container if that is less; and what is free of it. */
-export function machineMemory(): { readonly total: number; readonly free: number } {
-  // Both are missing in early releases of Node 20.
-  const limit = process.constrainedMemory?.() ?? 0;
-  const total = limit > 0 && limit < totalmem() ? limit : totalmem();
-  return { total, free: Math.min(total, process.availableMemory?.() ?? freemem()) };
-}
 
 /**
  * Compares what a run takes with what there is, before anything is loaded.

@@ -15,7 +15,7 @@ import { interruption } from './interruption.ts';
 import { TrainLive } from './train-live.ts';
 import { settingFlags, type TrainFlags } from './train-options.ts';
 import { beginRun, checkNoRun, flagsOfRun } from './train-run-file.ts';
-import { countOf, machine, runtimeOptions } from './train-toy.ts';
+import { countOf, machine, runtimeOptions, tellTrainMemory } from './train-toy.ts';
 import { version } from './version.ts';
 
 /** Time to save after Ctrl-C. */
@@ -51,7 +51,6 @@ export async function runLanguageModelRecipe(
   }).finally(() => live.clear());
   if (!data.validation) terminal.err('no text to validate on; name one with --validation FILE\n');
 
-  if (!given.resume) await beginRun(out, recipe.name, flags);
   await using runtime = nodeRuntime(runtimeOptions(flags));
   const before = interruption.patience;
   interruption.patience = patience;
@@ -75,10 +74,15 @@ export async function runLanguageModelRecipe(
   };
   const run = runLanguageModel({
     ...{ runtime, settings, every: recipe.every, data, seed, folder: out, resume: given.resume ?? false, signal },
+    tellMemory: tellTrainMemory(terminal, 'give a smaller --batch, --context or --width'),
   });
+  let begun = given.resume ?? false;
   try {
     for (;;) {
       const { value, done } = await run.next();
+      // Not before: a run that is refused leaves nothing to go on with.
+      if (!begun) await beginRun(out, recipe.name, flags);
+      begun = true;
       if (done) {
         live.clear();
         const finished = result(value, countOf(value.state.parameters));

@@ -77,7 +77,9 @@ const spelled = (flag: string) => `--${flag.replace(/[A-Z]/g, (letter) => `-${le
 
 /** Throws an InputError that names the first flag that means nothing to a recipe, with those that do. */
 export function checkFlags(recipe: Recipe, flags: TrainFlags): void {
-  const known: readonly string[] = recipe.kind === 'toy' ? forAll : [...forAll, ...forModels];
+  const bytes = recipe.kind === 'language model' && recipe.tokens === 'bytes';
+  const known: readonly string[] =
+    recipe.kind === 'toy' ? forAll : [...forAll, ...forModels].filter((name) => !(bytes && name === 'vocabulary'));
   const mayLackBos = recipe.kind === 'toy' && recipe.bos;
   const given = Object.entries(flags).filter(
     ([name, value]) => value !== undefined && (name !== 'bos' || value === false),

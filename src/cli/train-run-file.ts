@@ -39,7 +39,7 @@ export async function checkNoRun(out: string, recipe: string): Promise<void> {
     );
 }
 
-/** Writes down what was asked for, once the text is there and training begins. */
+/** Writes down what was asked for, once training has begun. */
 export async function beginRun(out: string, recipe: string, flags: TrainFlags): Promise<void> {
   const kept = Object.fromEntries(deciding.flatMap((name) => (flags[name] === undefined ? [] : [[name, flags[name]]])));
   const run = { format: 'sinklab.train-run/1', recipe, flags: kept };

@@ -1,9 +1,12 @@
 import type { TrainResult } from '../report/train.schema.ts';
 import { nodeRuntime } from '../runtime/node.ts';
+import type { TrainMemory } from '../train/memory.ts';
 import type { ToyRecipe } from '../train/recipes/recipe.ts';
 import type { Toy } from '../train/toys/toy.ts';
 import { trainToy } from '../train/toys/train-toy.ts';
 import type { CommandContext } from './command.ts';
+import { checkMemory } from './memory.ts';
+import { plainBytes, type Terminal } from './terminal.ts';
 import { TrainLive } from './train-live.ts';
 import type { TrainFlags } from './train-options.ts';
 import { version } from './version.ts';
@@ -28,7 +31,7 @@ export async function runToy(
   const started = performance.now();
   const seconds = () => (performance.now() - started) / 1000;
   const { state, verdicts } = await trainToy(toy, runtime, {
-    ...{ seed, steps, signal },
+    ...{ seed, steps, signal, tellMemory: tellTrainMemory(terminal, 'give a smaller --batch') },
     progress(step, { loss, ...metrics }, { gradientNorm, learningRate }) {
       curve.push({ step, loss: loss!, gradientNorm, learningRate, tokensPerSecond: null, metrics });
       const secondsLeft = (seconds() / step) * (steps - step);
@@ -58,6 +61,16 @@ export const runtimeOptions = ({ threads, verbose = false }: TrainFlags) => ({
   verbose,
   ...(threads === undefined ? {} : { threads }),
 });
+
+/** Writes what a run takes before it begins; refuses, by the advice, what the machine does not have. */
+export const tellTrainMemory =
+  ({ err }: Terminal, advice: string) =>
+  ({ total, parameters, slots, activations }: TrainMemory) => {
+    const about = checkMemory(total, 'training', advice) ?? `training takes about ${plainBytes(total)}`;
+    err(
+      `${about}: weights and optimiser ${plainBytes(parameters + slots)}, values of a step ${plainBytes(activations)}\n`,
+    );
+  };
 
 /** What a run was made on. */
 export const machine = ({ backend, threads }: ReturnType<typeof nodeRuntime>) => ({

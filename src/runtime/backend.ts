@@ -28,5 +28,7 @@ export interface Backend {
   /** Name and version, for results. */
   readonly name: string;
   readonly device: 'cpu' | 'wasm' | 'webgpu';
+  /** Bytes there are for everything together: of the machine, the container, or the page's address space. Absent: not known. */
+  readonly memory?: number;
   compile(model: Uint8Array, options: SessionOptions): Promise<Session>;
 }

@@ -19,6 +19,7 @@ export function webRuntime({ wasmPaths, ...options }: WebRuntimeOptions = {}): R
   const wasm: Backend = {
     name: `onnxruntime-web ${ort.env.versions.web ?? ort.env.versions.common}`,
     device: 'wasm',
+    memory: 2 ** 32,
     compile: (model, session) => openSession(ort as unknown as OnnxRuntime, model, 'wasm', session),
   };
   return new Runtime(wasm, { ...options, threads });

@@ -5,6 +5,10 @@ import type { Program } from '../runtime/runtime.ts';
 /** What a program is fed beside the parameters, by input name. */
 export type Feeds = Readonly<Record<string, HostTensor>>;
 
+/** Shapes of a batch, by input name. */
+export const shapesOf = (feeds: Feeds): Record<string, readonly number[]> =>
+  Object.fromEntries(Object.entries(feeds).map(([name, { shape }]) => [name, shape]));
+
 /** A float32 array under a shape. */
 export const hostOf = (shape: readonly number[], data: Float32Array): HostTensor => ({ type: 'float32', shape, data });
 

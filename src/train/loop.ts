@@ -4,10 +4,12 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { Within } from '../tensor/index.ts';
 import { checkWhole } from './check.ts';
 import { type CheckpointStore, checkSameRun, type RunRecord, type RunSettings } from './checkpoint.ts';
-import type { Feeds } from './feeds.ts';
+import { type Feeds, shapesOf } from './feeds.ts';
+import { type FeedShapes, refuseBeyond, type TrainMemory, trainMemory } from './memory.ts';
 import type { Schedule } from './schedule.ts';
 import { initialState, type TrainState } from './state.ts';
-import { compileStep, type StepOptions } from './step.ts';
+import { compilePlan } from './step.ts';
+import { planStep, type StepOptions } from './step-plan.ts';
 import type { Task } from './task.ts';
 import { compileValues } from './values.ts';
 
@@ -36,6 +38,14 @@ export interface TrainOptions<W extends string = string> extends StepOptions {
   readonly save?: { readonly store: CheckpointStore; readonly every: number; readonly notes?: () => unknown };
   /** Go on from the last save, if there is one. Without it a store that holds a run already is an error. Default false. */
   readonly resume?: boolean;
+  /** The memory that is needed, estimated before anything is compiled. More than the runtime's machine has is refused in any case. */
+  readonly memory?: {
+    readonly tell?: (estimate: TrainMemory) => void;
+    /** Shapes of a batch. Default: the first one is made to look at. */
+    readonly shapes?: FeedShapes;
+    /** Values that the caller computes in a program of its own while the run lasts, on batches of the same size. Default none. */
+    readonly beside?: Readonly<Record<string, Within<string>>>;
+  };
   /** Stops the run after the update that is under way; it is saved. */
   readonly signal?: AbortSignal;
 }
@@ -63,7 +73,8 @@ const recent = 20;
 
 /**
  * Trains, one update at a time; the state after the last one is returned. Stopping (the signal, or leaving the loop) saves.
- * Throws an InputError for settings that do not fit, or differ from those of a saved run; a RunError when loss or gradient is not finite.
+ * Throws an InputError for settings that do not fit, or differ from those of a saved run, and for a step beyond the memory there is; a
+ * RunError when loss or gradient is not finite.
  */
 export async function* train<const W extends string = never>(
   options: TrainOptions<W>,
@@ -72,16 +83,29 @@ export async function* train<const W extends string = never>(
   checkWhole('train', 'steps', steps, 1);
   if (save) checkWhole('train', 'save.every', save.every, 1);
   if (watch) checkWhole('train', 'watch.every', watch.every, 1);
-  const step = await compileStep(runtime, task, options);
-  const watching = watch && (await compileValues(runtime, watch.values));
+  const plan = planStep(task, options);
   const settings = settingsOf(options);
-  const saved = await save?.store.latest(step.parameters, options.optimizer);
+  const saved = await save?.store.latest(plan.parameters, options.optimizer);
   if (saved && !options.resume)
     throw new InputError(
       `train: there is a run at step ${saved.record.step} already; resume it, or save to another folder`,
     );
   if (saved) checkSameRun(saved.record.settings, settings);
-  let state = saved?.state ?? options.start ?? initialState(task, options.optimizer, seed);
+  const start = saved?.state ?? options.start;
+  const done = start?.step ?? 0;
+  const { tell, shapes, beside } = options.memory ?? {};
+  let first = shapes || done >= steps || signal?.aborted ? undefined : await batches(done * accumulate);
+  const known = shapes ?? (first && shapesOf(first));
+  if (known) {
+    const others = [watch?.values, beside].filter((values) => values !== undefined);
+    const estimate = trainMemory(plan, known, others);
+    tell?.(estimate);
+    refuseBeyond(estimate, runtime, 'train');
+  }
+  // Only now: it is memory as well.
+  let state = start ?? initialState(task, options.optimizer, seed);
+  const step = await compilePlan(runtime, plan);
+  const watching = watch && (await compileValues(runtime, watch.values));
   let kept = state.step;
   const keep = async () => {
     if (!save || kept === state.step) return;
@@ -99,7 +123,10 @@ export async function* train<const W extends string = never>(
     while (state.step < steps && !signal?.aborted) {
       const began = performance.now();
       const feeds: Feeds[] = [];
-      for (let i = 0; i < accumulate; i++) feeds.push(await batches(state.step * accumulate + i));
+      for (let i = 0; i < accumulate; i++) {
+        feeds.push(first ?? (await batches(state.step * accumulate + i)));
+        first = undefined;
+      }
       const learningRate = schedule.rate(state.step + 1);
       const result = await step.run(state, feeds, learningRate);
       if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm))

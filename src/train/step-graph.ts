@@ -9,6 +9,7 @@ import {
   sqrt,
   sum,
   type Tensor,
+  type Within,
 } from '../tensor/index.ts';
 import { type Decay, decayOf } from './decay.ts';
 import { type Optimizer, slotsOf } from './optimizer.ts';
@@ -25,6 +26,7 @@ export const names = {
   sumOut: (i: number) => `sum.${i}`,
   value: (i: number) => `parameter.${i}`,
   metric: (name: string) => `metric.${name}`,
+  buffer: (name: string) => `buffer.${name}`,
 };
 
 /** Gradient of the loss for each parameter: summed over the places where it is used. */
@@ -38,7 +40,7 @@ export function parameterGradients(loss: Tensor<never>, parameters: readonly Par
 }
 
 const fed = (name: string, { axes }: Parameter) => input(name, Object.fromEntries(axes) as never) as Tensor<string>;
-const stored = (value: Tensor<string>, { axes }: Parameter): Output => ({ value, order: [...axes.keys()] });
+const stored = (value: Within<string>, { axes }: Parameter): Output => ({ value, order: [...axes.keys()] });
 
 /** The gradients plus the sums that are fed. */
 export function withSums(gradients: readonly Tensor<string>[], parameters: readonly Parameter[]): Tensor<string>[] {
@@ -47,6 +49,16 @@ export function withSums(gradients: readonly Tensor<string>[], parameters: reado
 
 export function sumOutputs(sums: readonly Tensor<string>[], parameters: readonly Parameter[]): Record<string, Output> {
   return Object.fromEntries(parameters.map((parameter, i) => [names.sumOut(i), stored(sums[i]!, parameter)]));
+}
+
+/** The next values of buffers, in their stored order. */
+export function bufferOutputs(
+  buffers: Readonly<Record<string, Within<string>>>,
+  parameters: readonly Parameter[],
+): Record<string, Output> {
+  return Object.fromEntries(
+    parameters.map((parameter) => [names.buffer(parameter.name), stored(buffers[parameter.name]!, parameter)]),
+  );
 }
 
 export interface UpdateOptions {

@@ -1,27 +1,14 @@
 import { InputError } from '../error.ts';
 import type { HostTensor } from '../runtime/backend.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import { lower, multiply } from '../tensor/index.ts';
-import { checkWhole } from './check.ts';
-import type { Decay } from './decay.ts';
+import { lower } from '../tensor/index.ts';
 import { arrayOf, type Feeds, hostOf, numberOf, weightFeeds } from './feeds.ts';
-import { type Optimizer, slotsOf } from './optimizer.ts';
-import { type Parameter, parametersOf } from './parameter.ts';
+import { slotsOf } from './optimizer.ts';
+import type { Parameter } from './parameter.ts';
 import { elementsOf, slotName, type TrainState } from './state.ts';
-import { names, parameterGradients, sumOutputs, updateOutputs, withSums } from './step-graph.ts';
+import { names } from './step-graph.ts';
+import { planStep, type StepOptions, type StepPlan } from './step-plan.ts';
 import type { Task } from './task.ts';
-
-export interface StepOptions {
-  readonly optimizer: Optimizer;
-  /** Decoupled weight decay: one number for matrices and tables (vectors none), or a function. Default 0. */
-  readonly decay?: Decay;
-  /** Largest norm of the gradient of all parameters together; a longer one is scaled down to it. Default: no clipping. */
-  readonly clip?: number;
-  /** Batches whose mean gradient makes one update. Default 1. */
-  readonly accumulate?: number;
-  /** Which parameters are updated; the others stay as they are. Default all. */
-  readonly trainable?: (parameter: Parameter) => boolean;
-}
 
 export interface StepResult {
   readonly state: TrainState;
@@ -50,24 +37,15 @@ export interface TrainStep {
  * that cannot be differentiated.
  */
 export async function compileStep(runtime: Runtime, task: Task, options: StepOptions): Promise<TrainStep> {
-  const { optimizer, decay = 0, clip, accumulate = 1, trainable = () => true } = options;
-  checkWhole('compileStep', 'accumulate', accumulate, 1);
-  if (clip !== undefined && !(clip > 0 && clip < Number.POSITIVE_INFINITY))
-    throw new InputError(`compileStep: clip must be a number above 0, got ${clip}`);
-  const parameters = parametersOf([task.loss]);
-  const trained = parameters.filter(trainable);
-  if (trained.length === 0) throw new InputError('compileStep: none of the parameters is trainable');
-  const own = parameterGradients(task.loss, trained);
-  const sums = accumulate === 1 ? own : withSums(own, trained);
-  const mean = accumulate === 1 ? own : sums.map((total) => multiply(total, 1 / accumulate));
-  const graph = lower(updateOutputs(task, trained, mean, { optimizer, decay, clip }), { weights: 'inputs' });
+  return compilePlan(runtime, planStep(task, options));
+}
+
+/** Compiles a step that has been planned. */
+export async function compilePlan(runtime: Runtime, plan: StepPlan): Promise<TrainStep> {
+  const { task, optimizer, accumulate, parameters, trained, kept } = plan;
+  const graph = lower(plan.update, { weights: 'inputs' });
   const update = await runtime.compile(graph);
-  const gather =
-    accumulate === 1
-      ? undefined
-      : await runtime.compile(
-          lower({ loss: { value: task.loss }, ...sumOutputs(sums, trained) }, { weights: 'inputs' }),
-        );
+  const gather = plan.gather && (await runtime.compile(lower(plan.gather, { weights: 'inputs' })));
   const zeros = gather && trained.map(({ shape }) => hostOf(shape, new Float32Array(elementsOf(shape))));
   const read = new Set(graph.inputs.map(({ name }) => name));
 
@@ -92,6 +70,7 @@ export async function compileStep(runtime: Runtime, task: Task, options: StepOpt
       for (const slot of slotsOf(optimizer, parameter))
         slots.set(slotName(slot, parameter.name), made[names.slotOut(slot, i)]!.data as Float32Array<ArrayBuffer>);
     });
+    for (const { name } of kept) values.set(name, made[names.buffer(name)]!.data as Float32Array<ArrayBuffer>);
     return { step: state.step + 1, parameters: values, slots };
   }
 

@@ -6,6 +6,7 @@ import { wholeText } from '../../src/attention/places.ts';
 import { mechanismFiles } from '../../src/attention/registry.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import {
+  add,
   Dim,
   gradients,
   input,
@@ -43,7 +44,7 @@ describe('names', () => {
 describe.each(variants)('%s', (_, mechanism, except) => {
   const x = someStream(2, T);
 
-  it('an output depends on no later token', async () => {
+  it.skipIf(except.causality !== undefined)(`an output depends on no later token${but(except.causality)}`, async () => {
     const changed = x.map((text) => text.map((row, t) => (t === 5 ? row.map((value) => -2 * value + 1) : row)));
     const [before, after] = [await runLayer(mechanism, x), await runLayer(mechanism, changed)];
     for (let b = 0; b < 2; b++) {
@@ -157,19 +158,23 @@ const fed = (
 /** Directional derivatives of a weighted sum of outputs along a random direction in all weights and in x, against central differences. */
 async function gradientsAgree(mechanism: Mechanism): Promise<void> {
   const [B, length] = [1, 6];
-  const site = siteOf();
+  // Running means get no gradient.
+  const buffers = new Set<string>();
+  const site = siteOf({ training: { loss: () => {}, buffer: (name) => void buffers.add(name) } });
   const stream = input('x', { B, T: length, M });
   const layer = mechanism.attention(site);
   const places = wholeText(length);
   const output = layer.attend(stream, layer.keysAndValues(rename(stream, 'T', 'S'), places, free), places, free);
   const loss = sum(multiply(output, input('toward', { B, T: length, M })), ['B', 'T', 'M']) as Tensor<never>;
-  const nodes = weightNodes([output.node]);
-  const wrt = [...nodes.values(), stream as unknown as Tensor<string>];
-  const found = gradients(loss, wrt) as unknown as Tensor<string>[];
+  const nodes = new Map([...weightNodes([output.node])].filter(([name]) => !buffers.has(name)));
+  const wrt = [...nodes.values(), [stream as unknown as Tensor<string>]];
+  const each = gradients(loss, wrt.flat()) as unknown as Tensor<string>[];
+  let next = 0;
+  const found = wrt.map((places) => places.map(() => each[next++]!).reduce((total, part) => add(total, part)));
   const outputs: Record<string, Output> = { loss: { value: loss } };
   const names = [...nodes.keys(), 'x'];
   names.forEach((name, i) => {
-    outputs[`grad ${name}`] = { value: found[i]!, order: [...wrt[i]!.node.axes.keys()] };
+    outputs[`grad ${name}`] = { value: found[i]!, order: [...wrt[i]![0]!.node.axes.keys()] };
   });
   await using runtime = nodeRuntime({ threads: 1 });
   const program = await runtime.compile(lower(outputs, { weights: 'inputs' }));
@@ -187,7 +192,7 @@ async function gradientsAgree(mechanism: Mechanism): Promise<void> {
   for (const name of names) {
     const values = name === 'x' ? text : base.get(name)!;
     const direction = Float32Array.from(values, (_, i) => Math.sin(1 + 7.3 * i));
-    const step = 2 ** -9;
+    const step = 2 ** -11;
     const moved = (sign: number) => values.map((value, i) => value + sign * step * direction[i]!);
     const lossAt = async (sign: number) => {
       const made = name === 'x' ? await at(base, moved(sign)) : await at(new Map(base).set(name, moved(sign)), text);

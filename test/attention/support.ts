@@ -23,13 +23,15 @@ export function siteOf(given: Partial<MechanismSite> = {}): MechanismSite {
   };
 }
 
-/** Every `weight` node below some values, by name. */
-export function weightNodes(roots: readonly Node[]): Map<string, Tensor<string>> {
-  const found = new Map<string, Tensor<string>>();
+/** Every `weight` node below some values, by name: a tensor may be asked for in several places. */
+export function weightNodes(roots: readonly Node[]): Map<string, Tensor<string>[]> {
+  const found = new Map<string, Tensor<string>[]>();
   const seen = new Set(roots);
   for (const node of seen) {
     for (const next of node.inputs) seen.add(next);
-    if (node.operator.name === 'weight') found.set(node.attributes.name as string, node as unknown as Tensor<string>);
+    if (node.operator.name !== 'weight') continue;
+    const name = node.attributes.name as string;
+    found.set(name, [...(found.get(name) ?? []), node as unknown as Tensor<string>]);
   }
   return found;
 }
@@ -41,7 +43,8 @@ export function weightsFor(
   deviation = 0.4,
 ): Map<string, Float32Array<ArrayBuffer>> {
   const values = new Map<string, Float32Array<ArrayBuffer>>();
-  for (const [name, { node }] of weightNodes(roots)) {
+  for (const [name, [first]] of weightNodes(roots)) {
+    const { node } = first!;
     const shape = [...node.axes.values()].map((size) => size.evaluate({}));
     const draw = normal(seededRandom(seedFor(1, name)));
     const length = shape.reduce((a, b) => a * b, 1);

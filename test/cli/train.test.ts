@@ -28,18 +28,20 @@ const small = [
   '1',
 ];
 
+const bytes = ['--steps', '2', '--heads', '2', '--threads', '1'];
+
 describe('sinklab train', () => {
   it('without a recipe lists them', async () => {
     const { code, out, err } = await sinklab('train');
     expect({ code, err }).toEqual({ code: 0, err: '' });
-    for (const name of ['trigger-averaging', 'bigram-backcopy', 'induction', 'tiny-text', 'books'])
+    for (const name of ['trigger-averaging', 'bigram-backcopy', 'induction', 'tiny-bytes', 'tiny-text', 'books'])
       expect(out).toMatch(new RegExp(`^${name} `, 'm'));
   });
 
   it.each([
     [
       ['bogus'],
-      'train: there is no recipe "bogus"; there are trigger-averaging, bigram-backcopy, bigram-backcopy-dirichlet, associative-recall, induction, tiny-text, books',
+      'train: there is no recipe "bogus"; there are trigger-averaging, bigram-backcopy, bigram-backcopy-dirichlet, associative-recall, induction, in-context-regression, tiny-bytes, tiny-text, books',
     ],
     [
       ['trigger-averaging', '--width', '4'],
@@ -48,6 +50,10 @@ describe('sinklab train', () => {
     [
       ['induction', '--no-bos'],
       'train induction: --no-bos means nothing to this recipe; it takes --steps --batch --learning-rate --decay --seed --threads --verbose --out --json --html',
+    ],
+    [
+      ['tiny-bytes', '--vocabulary', '300'],
+      'train tiny-bytes: --vocabulary means nothing to this recipe; it takes --steps --batch --learning-rate --decay --seed --threads --verbose --out --json --html --width --layers --heads --feed-forward --context --warm-up --clip --corpus --validation --cache --resume',
     ],
     [['books'], 'train books: name a text to train on with --corpus FILE (UTF-8, .gz too)'],
     [
@@ -64,8 +70,9 @@ describe('sinklab train', () => {
   });
 
   it('says of a toy what was expected and whether it was shown, and exits with 0 either way', async () => {
-    const { code, out } = await sinklab('train', 'trigger-averaging', '--steps', '12', '--threads', '1');
+    const { code, out, err } = await sinklab('train', 'trigger-averaging', '--steps', '12', '--threads', '1');
     expect(code).toBe(0);
+    expect(err).toMatch(/^training takes about 1\d\d MB: weights and optimiser .* kB, values of a step .* [kM]B\n/);
     expect(out).toMatch(
       /^not shown +0\.1409 +at least 0\.95 +firstElsewhere +attention to BOS where there is no trigger$/m,
     );
@@ -134,6 +141,30 @@ describe('sinklab train', () => {
     const other = await sinklab('train', 'tiny-text', '--resume', '--width', '32', '--out', out);
     expect(other.err).toBe(
       'sinklab: train tiny-text --resume: width 32 was 16 when the run began; leave it out, or begin anew with another --out\n',
+    );
+  });
+
+  it('says what memory it takes, and refuses what the machine does not have without leaving a run behind', async () => {
+    const out = await folderForTest();
+    const { code, err } = await sinklab(
+      'train',
+      'tiny-bytes',
+      ...bytes,
+      '--width',
+      '8192',
+      '--batch',
+      '60000',
+      '--out',
+      out,
+    );
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /^sinklab: memory: training takes about \d+(\.\d+)? TB, this machine has .* GB; give a smaller --batch, --context or --width\n$/m,
+    );
+    const again = await sinklab('train', 'tiny-bytes', ...bytes, '--width', '16', '--out', out);
+    expect(again.code).toBe(0);
+    expect(again.err).toMatch(
+      /^training takes about 1\d\d MB: weights and optimiser \d+ kB, values of a step .* [kM]B$/m,
     );
   });
 

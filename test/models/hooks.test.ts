@@ -18,7 +18,9 @@ describe.each(kinds)('%s', (name, folder) => {
     // Not in every family: a learned sink, a router, and the one hidden layer that experts do not have.
     const absent = Object.keys(hookOrders).filter((hook) => !places(model.hookNames).has(hook));
     expect(absent).toEqual(
-      name === 'gpt_oss' ? ['attn.hook_gate', 'mlp.hook_pre', 'mlp.hook_post'] : ['attn.hook_sink', 'attn.hook_gate', 'mlp.hook_router'],
+      name === 'gpt_oss'
+        ? ['attn.hook_gate', 'mlp.hook_pre', 'mlp.hook_post']
+        : ['attn.hook_sink', 'attn.hook_gate', 'mlp.hook_router'],
     );
     const { L } = model.decoder.sizes;
     const inside = model.hookNames.filter((hook) => hook.startsWith('blocks.'));

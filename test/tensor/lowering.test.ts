@@ -5,6 +5,7 @@ import * as tensor from '../../src/tensor/index.ts';
 import {
   add,
   constant,
+  Dim,
   type DType,
   dot,
   input,
@@ -239,4 +240,30 @@ it('every element type that an operator accepts is one that the runtime can run'
     }
   expect(refused).toEqual([]);
   expect(accepted).toBeGreaterThan(60);
+});
+
+describe('a slice whose bounds only the run decides', () => {
+  const cut = (start: Dim, end: Dim) => {
+    const table = input('table', { S: 12 });
+    return { cut: { value: slice(table, 'S', start, end) }, fed: { value: multiply(input('x', { T: 'T' }), 1) } };
+  };
+  const feeds = (T: number) => ({
+    x: { type: 'float32' as const, shape: [T], data: new Float32Array(T) },
+    table: { type: 'float32' as const, shape: [12], data: Float32Array.from({ length: 12 }, (_, i) => i) },
+  });
+
+  it('is taken where they lie inside, and refused where they do not: never clipped, never counted from the end', async () => {
+    await using runtime = nodeRuntime({ threads: 1 });
+    const T = Dim.of('T');
+    const [first, before] = await Promise.all(
+      [cut(Dim.of(0), T), cut(Dim.of(7).minus(T), Dim.of(7))].map((outputs) =>
+        runtime.compile(lower(outputs, { weights: 'inputs' })),
+      ),
+    );
+    expect([...(await first!.run(feeds(3))).cut!.data]).toEqual([0, 1, 2]);
+    expect([...(await before!.run(feeds(3))).cut!.data]).toEqual([4, 5, 6]);
+    await expect(first!.run(feeds(13))).rejects.toThrow('out of data bounds');
+    await expect(before!.run(feeds(8))).rejects.toThrow('out of data bounds');
+    await expect(before!.run(feeds(13))).rejects.toThrow('out of data bounds');
+  });
 });

@@ -1,17 +1,13 @@
-import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { seededRandom } from '../../src/random.ts';
 import { checkpointFolder } from '../../src/train/checkpoint-node.ts';
 import { type TrainOptions, type TrainProgress, train } from '../../src/train/loop.ts';
 import { adamW } from '../../src/train/optimizers/adamw.ts';
 import { sgd } from '../../src/train/optimizers/sgd.ts';
 import { constant, cosine } from '../../src/train/schedule.ts';
 import type { TrainState } from '../../src/train/state.ts';
-import { bundled } from './child.ts';
 import { tinyBatch, tinyTask } from './children/tiny.ts';
 import { runtimeForTest } from './support.ts';
 
@@ -153,29 +149,5 @@ describe('a training run', () => {
     );
     await writeFile(join(folder, 'step-00000002/training.json'), '{"format":"sinklab training","version":2}');
     await expect(all({ save, resume: true })).rejects.toThrow(/version 2; this release reads version 1$/);
-  });
-
-  it('ends with the same bytes after kill −9 at random moments as undisturbed', async () => {
-    const kills = Number(process.env.SINKLAB_KILLS ?? 4);
-    const program = await bundled('run');
-    const [calm, disturbed] = [await folderForTest(), await folderForTest()];
-    await promisify(execFile)(process.execPath, [program, calm]);
-    const random = seededRandom(Date.now());
-    for (let i = 0; i < kills; i++) {
-      const child = spawn(process.execPath, [program, disturbed], { stdio: ['ignore', 'pipe', 'ignore'] });
-      const ended = new Promise<NodeJS.Signals | null>((resolve) => child.on('exit', (_, signal) => resolve(signal)));
-      // A save takes much of a step, so that a part of the kills comes while it is written.
-      child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), 25 * random()));
-      expect(await ended).toBe('SIGKILL');
-      for (const name of await readdir(disturbed))
-        if (name.startsWith('step-')) expect((await readdir(join(disturbed, name))).length, name).toBe(2);
-    }
-    await promisify(execFile)(process.execPath, [program, disturbed]);
-    for (const file of ['state.safetensors', 'training.json']) {
-      const [a, b] = await Promise.all(
-        [calm, disturbed].map((folder) => readFile(join(folder, 'step-00000060', file))),
-      );
-      expect(a!.equals(b!), file).toBe(true);
-    }
   });
 });

@@ -27,7 +27,8 @@ describe('recipes', () => {
     const names = recipes.map(({ name }) => name);
     expect(names).toEqual([
       ...['trigger-averaging', 'bigram-backcopy', 'bigram-backcopy-dirichlet', 'associative-recall', 'induction'],
-      ...['tiny-text', 'books'],
+      'in-context-regression',
+      ...['tiny-bytes', 'tiny-text', 'books'],
     ]);
   });
 

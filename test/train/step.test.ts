@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { add, dot, gather, input, mean, multiply, type Tensor, weight } from '../../src/tensor/index.ts';
+import { add, dot, gather, input, mean, multiply, stopGradient, type Tensor, weight } from '../../src/tensor/index.ts';
 import { languageModelTask } from '../../src/train/language-model.ts';
 import { adamW } from '../../src/train/optimizers/adamw.ts';
 import { muon } from '../../src/train/optimizers/muon.ts';
@@ -71,6 +71,25 @@ describe('a training step', () => {
     const { state } = await step.run(initialState(task, optimizer, 0), { ids: idsOf([1], [1]) }, 1);
     // Both uses: row 1 as looked up gets ½ (t₀ + t₁) = 1, and each row as multiplied ½ t₁ = ½.
     expect([...state.parameters.get('table')!]).toEqual([0.5, 0.5, -0.5, -0.5]);
+  });
+
+  it('sets buffers to their next value and does not train them', async () => {
+    const running = weight('running', { M: 3 });
+    const x = input('x', { B: 'B', M: 3 });
+    const off = add(dot(add(x, multiply(stopGradient(running), -1)), weight('w', { M: 3 }), 'M'), -1);
+    const buffers = { running: add(multiply(running, 0.5), multiply(mean(x, 'B'), 0.5)) as Tensor<string> };
+    const task: Task = { loss: mean(multiply(off, off), 'B'), buffers, initial: ones };
+    const optimizer = sgd({ momentum: 0 });
+    const step = await compileStep(runtimeForTest(), task, { optimizer, decay: 0.1 });
+    const feeds = { x: floats([1, 2, 3, 3, 2, 5], [2, 3]) };
+    const { state } = await step.run(initialState(task, optimizer, 0), feeds, 0.1);
+    expect([...state.parameters.get('running')!]).toEqual([1.5, 1.5, 2.5]);
+    // (x − 1) · w − 1 = [2, 6]; gradient 2/2 · (2 (x₁ − 1) + 6 (x₂ − 1)) = [12, 8, 28]; decay takes 0.01
+    expect(furthest(state.parameters.get('w')!, [0.99 - 1.2, 0.99 - 0.8, 0.99 - 2.8])).toBeLessThan(1e-6);
+    const other = { ...task, buffers: { elsewhere: running as Tensor<string> } };
+    await expect(compileStep(runtimeForTest(), other, { optimizer })).rejects.toThrow(
+      'task: buffer elsewhere is no weight that the loss reads, so its next value would go nowhere',
+    );
   });
 
   it('leaves parameters that are not trainable as they are, and keeps no slots for the update of them', async () => {

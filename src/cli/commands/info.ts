@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { inspect } from '../../models/inspect.ts';
+import { machineMemory } from '../../runtime/memory-node.ts';
 import { type CommandContext, examples, writeJsonResult } from '../command.ts';
 import { infoJson, renderInfo } from '../info-view.ts';
-import { machineMemory } from '../memory.ts';
 import { describeFiles, openModel } from '../open.ts';
 import { type ModelOptions, modelArgument, whole, withJson, withModelOptions } from '../options.ts';
 import { version } from '../version.ts';

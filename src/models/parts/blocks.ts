@@ -17,7 +17,12 @@ export interface BlockParts {
   readonly learnedSink?: boolean;
 }
 
-const common = ({ attention, ln1, window, learnedSink = false }: BlockParts): Omit<Block, 'after'> => ({
+const common = ({
+  attention,
+  ln1,
+  window,
+  learnedSink = false,
+}: Omit<BlockParts, 'ln2' | 'mlp'>): Omit<Block, 'after'> => ({
   attention,
   before: (x, hook) => hook('ln1.hook_out', ln1(x)),
   learnedSink,
@@ -31,6 +36,27 @@ export function serialBlock(parts: BlockParts): Block {
     after(x, attention, hook) {
       const middle = hook('hook_resid_mid', add(x, attention));
       return hook('hook_out', add(middle, parts.mlp(hook('ln2.hook_out', parts.ln2(middle)), hook)));
+    },
+  };
+}
+
+/** x + attention(ln1 x), and nothing else: the blocks of attention-only models. */
+export function attentionOnlyBlock(parts: Omit<BlockParts, 'ln2' | 'mlp'>): Block {
+  return {
+    ...common(parts),
+    after: (x, attention, hook) => hook('hook_out', hook('hook_resid_mid', add(x, attention))),
+  };
+}
+
+/** ln1(x + attention x), then ln2(x + mlp x): norms after the residual, as the first transformers had them. */
+export function postNormBlock(parts: BlockParts): Block {
+  return {
+    ...common(parts),
+    before: (x, hook) => hook('ln1.hook_out', x),
+    after(x, attention, hook) {
+      const middle = hook('hook_resid_mid', parts.ln1(add(x, attention)));
+      const fed = parts.mlp(hook('ln2.hook_out', middle), hook);
+      return hook('hook_out', parts.ln2(add(middle, fed)));
     },
   };
 }

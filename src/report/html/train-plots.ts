@@ -65,7 +65,8 @@ export function stepPlot(build: Builder, series: readonly StepSeries[], options:
     build,
     tidy(svg),
     title,
-    series.map((one) => ({ ...one, values: [] })),
+    // Further runs of one line have no key of their own.
+    series.filter(({ label }) => label !== '').map((one) => ({ ...one, values: [] })),
   );
 }
 

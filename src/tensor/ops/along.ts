@@ -20,15 +20,17 @@ const sliceOperator: Operator = {
     const { axis, start, end } = node.attributes;
     const place = layout.indexOf(axis as string);
     const [from, to] = [start as Dim, end as Dim];
-    const bounds = [lowering.size(from), lowering.size(to), lowering.integers([place])];
-    const cut = lowering.value('Slice', [name, ...bounds]);
     const room = [from, node.inputs[0]!.size(axis as string).minus(to), to.minus(from)];
-    const decided = room.every((size) => size.products.every(([coefficient]) => coefficient >= 0));
-    if (decided) return { name: cut, layout };
-    // The runtime would clip bounds that lie outside; this fails instead. 0 copies a size.
-    const kept = (count: number) => (count === 0 ? [] : [lowering.integers(new Array<number>(count).fill(0))]);
-    const shape = [...kept(place), lowering.size(to.minus(from)), ...kept(layout.length - place - 1)];
-    return { name: lowering.value('Reshape', [cut, lowering.value('Concat', shape, { axis: 0 })]), layout };
+    if (room.every((size) => size.products.every(([coefficient]) => coefficient >= 0))) {
+      const bounds = [lowering.size(from), lowering.size(to), lowering.integers([place])];
+      return { name: lowering.value('Slice', [name, ...bounds]), layout };
+    }
+    // Bounds that only the run decides: a slice would clip those that lie outside, a gather refuses them once negative ones count as none.
+    const scalar = (size: Dim) => lowering.value('Squeeze', [lowering.size(size)]);
+    const [zero, one, none] = [0n, 1n, 2n ** 62n].map((n) => lowering.constant('int64', [], new BigInt64Array([n])));
+    const places = lowering.value('Range', [scalar(from), scalar(to), one!]);
+    const counted = lowering.value('Where', [lowering.value('Less', [places, zero!]), none!, places]);
+    return { name: lowering.value('Gather', [name, counted], { axis: place }), layout };
   },
   gradient(upstream, [x], result, { axis, start, end }) {
     const name = axis as string;

@@ -24,7 +24,8 @@ export function stopGradient<A extends string>(x: Tensor<A>): Tensor<A> {
 
 /** The values of `value` with the gradient of `instead`: a straight-through estimator (1308.3432). */
 export function straightThrough<A extends string>(value: Tensor<A>, instead: Tensor<A>): Tensor<A> {
-  return add(instead, stopGradient(subtract(value, instead)));
+  // In this order the values are exact: a finite number minus itself is 0.
+  return add(stopGradient(value), subtract(instead, stopGradient(instead)));
 }
 
 /** Is this the other value, perhaps marked? */

@@ -14,11 +14,12 @@ export const books: LanguageModelRecipe = {
     context: 512,
     batch: 8,
     steps: 6500,
-    learningRate: 1e-3,
+    learningRate: 3e-3,
     warmUp: 200,
     decay: 0.1,
     clip: 1,
   },
+  tokens: 'bpe',
   corpus: 'named',
   every: { watch: 50, validate: 250, save: 250 },
 };

@@ -4,7 +4,7 @@ import type { Toy } from '../toys/toy.ts';
 
 /** Everything that decides a run with a language model, the text apart. */
 export interface LanguageModelSettings {
-  /** V, tokens of the BPE that is trained on the text. */
+  /** V, tokens of the BPE that is trained on the text; 258 for bytes alone. */
   readonly vocabulary: number;
   /** M. */
   readonly width: number;
@@ -36,6 +36,8 @@ export interface LanguageModelRecipe {
   /** One sentence. */
   readonly about: string;
   readonly settings: LanguageModelSettings;
+  /** What a token is: a piece of a BPE trained on the text, or a byte, where V is 258 with BOS and EOS and cannot be changed. */
+  readonly tokens: 'bpe' | 'bytes';
   /** Where the text comes from: the one that ships, or a file that has to be named. */
   readonly corpus: 'shipped' | 'named';
   /** Steps between two looks at the attention, two validations, two checkpoints. */

@@ -8,6 +8,7 @@ import { decoderFromConfig, type ModelConfig } from '../decoder-config.ts';
 import { languageModelTask } from '../language-model.ts';
 import { sinkRateOf, type WatchedName } from '../language-model-watch.ts';
 import { train } from '../loop.ts';
+import type { TrainMemory } from '../memory.ts';
 import { adamW } from '../optimizers/adamw.ts';
 import { cosine } from '../schedule.ts';
 import type { TrainState } from '../state.ts';
@@ -25,6 +26,8 @@ export interface LanguageModelRunOptions {
   /** For checkpoints. */
   readonly folder: string;
   readonly resume?: boolean;
+  /** Told how much memory the run is estimated to take, before it begins. */
+  readonly tellMemory?: (estimate: TrainMemory) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -56,11 +59,11 @@ const validationSequences = 64;
 export async function* runLanguageModel(
   options: LanguageModelRunOptions,
 ): AsyncGenerator<LanguageModelProgress, LanguageModelOutcome> {
-  const { runtime, settings, every, data, seed, resume = false, signal } = options;
+  const { runtime, settings, every, data, seed, resume = false, tellMemory, signal } = options;
   const { batch, context: T, steps, layers, heads } = settings;
   const config = llamaConfig(settings, data);
   const task = languageModelTask(decoderFromConfig(config), { T });
-  const evaluation = data.validation && (await compileValues(runtime, { loss: task.evaluation.loss }));
+  let evaluation: Awaited<ReturnType<typeof compileValues<'loss'>>> | undefined;
   let history = emptyHistory();
   const place = join(options.folder, 'checkpoints');
   const folder = checkpointFolder(place);
@@ -83,6 +86,11 @@ export async function* runLanguageModel(
     batches: (index) => idsOf(data.train, index * batch, batch),
     watch: { every: every.watch, values: task.watch },
     save: { store, every: every.save, notes: () => history },
+    memory: {
+      shapes: { ids: [batch, T + 1] },
+      ...(data.validation ? { beside: { loss: task.evaluation.loss } } : {}),
+      ...(tellMemory ? { tell: tellMemory } : {}),
+    },
     ...(signal ? { signal } : {}),
   });
   for (;;) {
@@ -92,8 +100,10 @@ export async function* runLanguageModel(
     const { step, loss, gradientNorm, learningRate, tokensPerSecond, watched, state } = value;
     history.points.push({ step, loss, gradientNorm, learningRate, tokensPerSecond });
     if (watched) history.watched.push({ step, ...lookAt(watched, layers, heads) });
-    if (evaluation && (step % every.validate === 0 || step === steps))
-      history.validation.push({ step, ...(await validate(data.validation!, batch, evaluation, state)) });
+    if (data.validation && (step % every.validate === 0 || step === steps)) {
+      evaluation ??= await compileValues(runtime, { loss: task.evaluation.loss });
+      history.validation.push({ step, ...(await validate(data.validation, batch, evaluation, state)) });
+    }
     history.seconds = before + (performance.now() - started) / 1000;
     const parameters = [...state.parameters.values()].reduce((sum, { length }) => sum + length, 0);
     yield {

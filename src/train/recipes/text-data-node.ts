@@ -12,6 +12,9 @@ import type { PackedDataset } from '../data-packed.ts';
 import { openPackedDataset, openTokens } from '../data-packed-node.ts';
 import { writeText } from '../folder-node.ts';
 
+/** The 256 bytes, BOS and EOS: a BPE of so many tokens has no merges. */
+const BYTES = 258;
+
 export interface TextDataOptions {
   /** Where the tokenizer and the encoded text are kept, and found again when text and vocabulary are the same. */
   readonly folder: string;
@@ -115,7 +118,11 @@ export async function prepareText(options: TextDataOptions): Promise<TextData> {
           } as const,
         ]
       : []),
-    { role: 'tokenizer', name: `byte-level BPE, ${header.tokenizer.vocabularySize} tokens`, sha256: tokenizerHash },
+    {
+      role: 'tokenizer',
+      name: `${vocabulary === BYTES ? 'bytes' : 'byte-level BPE'}, ${header.tokenizer.vocabularySize} tokens`,
+      sha256: tokenizerHash,
+    },
   ];
   return {
     ...{ train, validation: held, sources, V: header.tokenizer.vocabularySize },

@@ -19,6 +19,7 @@ export const tinyText: LanguageModelRecipe = {
     decay: 0.1,
     clip: 1,
   },
+  tokens: 'bpe',
   corpus: 'shipped',
   every: { watch: 10, validate: 25, save: 100 },
 };

@@ -1,4 +1,5 @@
 import { bigramBackcopy, bigramBackcopyDirichlet } from '../toys/backcopy.ts';
+import { inContextRegression } from '../toys/in-context-regression.ts';
 import { induction } from '../toys/induction.ts';
 import { associativeRecall } from '../toys/recall.ts';
 import type { Toy } from '../toys/toy.ts';
@@ -17,4 +18,5 @@ export const toyRecipes: readonly ToyRecipe[] = [
   recipe(bigramBackcopyDirichlet, true),
   recipe(() => associativeRecall(), false),
   recipe(() => induction(), false),
+  recipe(() => inContextRegression(), false),
 ];

@@ -1,38 +1,44 @@
+import type { AttentionHook, AttentionHooks } from '../../attention/layer.ts';
+import type { Mechanism, PositionInAttention, TrainingTap } from '../../attention/mechanism.ts';
+import { softmaxAttention } from '../../attention/mechanisms/softmax.ts';
 import { wholeText } from '../../attention/places.ts';
-import { type Rotary, rotate } from '../../attention/rope.ts';
-import { softmaxSteps } from '../../attention/softmax.ts';
-import type { AttentionSteps, Queries, Scores, Stream, Values } from '../../attention/steps.ts';
-import { linear } from '../../layers/linear.ts';
-import { rename, type Size } from '../../tensor/index.ts';
+import type { Stream } from '../../attention/steps.ts';
+import { createHooks } from '../../models/hooks.ts';
+import { rename, type Tensor } from '../../tensor/index.ts';
 
 export interface OneHeadOptions {
-  readonly T: Size;
+  readonly T: number;
   readonly M: number;
-  readonly D: number;
-  readonly rotary?: Rotary;
-  /** The five steps, given the output projection. Default: softmax attention. */
-  readonly steps?: (output: (z: Queries) => Stream) => AttentionSteps;
+  /** Default: positions are in the stream, or nowhere. */
+  readonly position?: PositionInAttention;
+  /** Default: softmax attention. */
+  readonly mechanism?: Mechanism;
+  readonly training?: TrainingTap | undefined;
 }
 
-export interface OneHead {
-  readonly output: Stream;
-  readonly pattern: Scores;
-  readonly values: Values;
-}
+/** What the hook points of one attention layer held; those that the mechanism does not have are absent. */
+export type Seen = { readonly [N in AttentionHook]?: Tensor<AttentionHooks[N]> };
 
-/** One causal head over a stream, `attn.{q,k,v,o}_proj` without biases: the attention of the toys. */
-export function oneHead(x: Stream, { T, M, D, rotary, steps = plain(D) }: OneHeadOptions): OneHead {
+/** One causal head as wide as the stream, `attn.{q,k,v,o}_proj` without biases: the attention of the toys. */
+export function oneHead(
+  x: Stream,
+  { T, M, position = {}, mechanism = softmaxAttention(), training }: OneHeadOptions,
+): { readonly output: Stream; readonly seen: Seen } {
+  const seen: Record<string, Tensor<string>> = {};
+  const hook = createHooks({
+    watched: true,
+    reads: (name) => name.startsWith('blocks.0.attn.'),
+    read: (name, value) => {
+      seen[name.slice('blocks.0.'.length)] = value;
+    },
+  }).block(0);
   const places = wholeText(T);
-  const keys = rename(x, 'T', 'S');
-  const q = linear(x, 'attn.q_proj', { G: 1, R: 1, D }, { M });
-  const k = linear(keys, 'attn.k_proj', { G: 1, D }, { M });
-  const v = linear(keys, 'attn.v_proj', { G: 1, D }, { M });
-  const { scores, mask, normalise, mix, output } = steps((z) => linear(z, 'attn.o_proj', { M }, { G: 1, R: 1, D }));
-  const turned = rotary
-    ? { q: rotate(q, places.queryPositions, rotary), k: rotate(k, places.keyPositions, rotary) }
-    : { q, k };
-  const { pattern } = normalise(mask(scores(turned.q, turned.k), places));
-  return { output: output(mix(pattern, v)), pattern, values: v };
+  const layer = mechanism.attention({
+    at: (name) => name.replace('self_attn.', 'attn.'),
+    sizes: { H: 1, G: 1, D: M, M },
+    ...{ position, context: T, layer: 0, layers: 1, epsilon: 1e-5 },
+    ...(training ? { training } : {}),
+  });
+  const kv = layer.keysAndValues(rename(x, 'T', 'S'), places, hook);
+  return { output: layer.attend(x, kv, places, hook), seen: seen as Seen };
 }
-
-const plain = (D: number) => (output: (z: Queries) => Stream) => softmaxSteps({ scale: D ** -0.5, output });

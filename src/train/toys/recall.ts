@@ -1,9 +1,9 @@
 import { linear } from '../../layers/linear.ts';
 import { add, crossEntropy, gather, input, mean, slice, type Tensor, weight } from '../../tensor/index.ts';
-import { moduleDefaults } from './initial.ts';
+import { collectTraining } from '../task.ts';
+import { initialOf } from './initial.ts';
 import { accuracy } from './metrics.ts';
-import type { StackOptions } from './stack.ts';
-import { stack } from './stack.ts';
+import { type StackOptions, stack } from './stack.ts';
 import type { Toy } from './toy.ts';
 
 const [pairs, queries, keys, values] = [16, 16, 12, 12];
@@ -14,7 +14,7 @@ const blank = values;
  * Multi-query associative recall (card of 2510.11602): 16 tokens that bind a key to a value, then 16 keys without one; the answer is the
  * value last bound to that key. Standard attention solves it; fixed and random attention maps do not (chance: 1 in 12).
  */
-export function associativeRecall({ steps }: Pick<StackOptions, 'steps'> = {}): Toy {
+export function associativeRecall({ mechanism, position }: Pick<StackOptions, 'mechanism' | 'position'> = {}): Toy {
   return {
     name: 'associative-recall',
     about: 'Sixteen key–value pairs, then sixteen keys: the value last bound to each key.',
@@ -33,12 +33,18 @@ export function associativeRecall({ steps }: Pick<StackOptions, 'steps'> = {}): 
         gather(weight('embed_key.weight', { V: keys, M }), key, 'V'),
         gather(weight('embed_value.weight', { C: values + 1, M }), value, 'C'),
       );
-      const { output } = stack(bound, { T, L: 2, H: 2, M, F: 4 * M, ...(steps ? { steps } : {}) });
+      const training = collectTraining();
+      const { output } = stack(bound, {
+        ...{ sizes: { L: 2, H: 2, M, F: 4 * M }, context: T, training: training.tap },
+        ...(mechanism ? { mechanism } : {}),
+        ...(position ? { position } : {}),
+      });
       const logits = slice(linear(output, 'unembed', { C: values }, { M }), 'T', pairs, T);
       return {
-        loss: mean(crossEntropy(logits, target, 'C'), ['B', 'T']) as Tensor<never>,
+        loss: training.withTerms(mean(crossEntropy(logits, target, 'C'), ['B', 'T']) as Tensor<never>),
         metrics: { accuracy: accuracy(logits, target, 'C') },
-        initial: moduleDefaults,
+        buffers: training.buffers,
+        initial: initialOf(mechanism),
       };
     },
     sample(random, batch) {

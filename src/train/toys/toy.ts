@@ -21,6 +21,8 @@ export interface Toy {
   /** Sequences of one step. */
   readonly batch: number;
   readonly learningRate: number;
+  /** β₂ of AdamW, whose β₁ is 0.9. Default 0.95. */
+  readonly beta2?: number;
   /** Decoupled weight decay of AdamW, on matrices. */
   readonly decay: number;
   /** Linear warm-up in steps, and the share of the end in which the learning rate falls linearly to zero. */

@@ -1,9 +1,12 @@
 import { seededRandom, seedFor } from '../../random.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
+import { shapesOf } from '../feeds.ts';
+import { refuseBeyond, type TrainMemory, trainMemory } from '../memory.ts';
 import { adamW } from '../optimizers/adamw.ts';
 import { warmupStableDecay } from '../schedule.ts';
 import { initialState, type TrainState } from '../state.ts';
-import { compileStep } from '../step.ts';
+import { compilePlan } from '../step.ts';
+import { planStep } from '../step-plan.ts';
 import type { Expectation, Toy } from './toy.ts';
 
 export interface TrainToyOptions {
@@ -12,6 +15,8 @@ export interface TrainToyOptions {
   /** Default: the toy's own. */
   readonly steps?: number;
   readonly signal?: AbortSignal;
+  /** Told how much memory the training is estimated to take, before anything is compiled. */
+  readonly tellMemory?: (estimate: TrainMemory) => void;
   /** After every step: the loss and the scalar metrics of its batch, before the update; the norm of its gradient and its learning rate. */
   readonly progress?: (
     step: number,
@@ -36,10 +41,9 @@ const tail = 10;
 
 /** Trains a toy from a seed: data, initial values and therefore every figure are the same at each run. */
 export async function trainToy(toy: Toy, runtime: Runtime, options: TrainToyOptions = {}): Promise<ToyResult> {
-  const { seed = 0, steps = toy.steps, signal, progress } = options;
+  const { seed = 0, steps = toy.steps, signal, tellMemory, progress } = options;
   const task = toy.task();
-  const optimizer = adamW({ beta1: 0.9, beta2: 0.95 });
-  const step = await compileStep(runtime, task, { optimizer, decay: toy.decay, clip: 1 });
+  const optimizer = adamW({ beta1: 0.9, beta2: toy.beta2 ?? 0.95 });
   const schedule = warmupStableDecay({
     peak: toy.learningRate,
     steps,
@@ -48,14 +52,21 @@ export async function trainToy(toy: Toy, runtime: Runtime, options: TrainToyOpti
     end: toy.decline > 0 ? 0 : 1,
   });
   const random = seededRandom(seedFor(seed, 'batches'));
+  let batch = toy.sample(random, toy.batch);
+  const plan = planStep(task, { optimizer, decay: toy.decay, clip: 1 });
+  const estimate = trainMemory(plan, shapesOf(batch));
+  tellMemory?.(estimate);
+  refuseBeyond(estimate, runtime, toy.name);
+  const step = await compilePlan(runtime, plan);
   const last: Record<string, number>[] = [];
   const started = performance.now();
   let state = initialState(task, optimizer, seed);
   for (let i = 1; i <= steps; i++) {
     signal?.throwIfAborted();
     const learningRate = schedule.rate(i);
-    const done = await step.run(state, toy.sample(random, toy.batch), learningRate);
+    const done = await step.run(state, batch, learningRate);
     state = done.state;
+    if (i < steps) batch = toy.sample(random, toy.batch);
     const values: Record<string, number> = { loss: done.loss };
     for (const [name, { data }] of Object.entries(done.metrics)) if (data.length === 1) values[name] = Number(data[0]);
     if (i > steps - tail) last.push(values);

@@ -1,9 +1,11 @@
-import type { AttentionSteps, Queries, Stream } from '../../attention/steps.ts';
+import type { Mechanism } from '../../attention/mechanism.ts';
 import { linear } from '../../layers/linear.ts';
 import { normal } from '../../random.ts';
 import { input, iota, less, mean, multiply, select, subtract, type Tensor } from '../../tensor/index.ts';
-import { moduleDefaults } from './initial.ts';
-import { meanWhere, others, toFirst } from './metrics.ts';
+import { collectTraining } from '../task.ts';
+import { headMetrics } from './head-metrics.ts';
+import { initialOf } from './initial.ts';
+import { others } from './metrics.ts';
 import { oneHead } from './one-head.ts';
 import type { Toy } from './toy.ts';
 
@@ -11,7 +13,7 @@ export interface TriggerAveragingOptions {
   /** A BOS token first, known by a flag of its own. Default true; without it softmax attention has no place for a sink and fails. */
   readonly bos?: boolean;
   /** Default: softmax attention. */
-  readonly steps?: (output: (z: Queries) => Stream) => AttentionSteps;
+  readonly mechanism?: Mechanism;
 }
 
 const [T, content, M] = [32, 16, 32];
@@ -21,7 +23,7 @@ const C = content + 3;
  * Trigger-conditional averaging (Toy A of the card of 2410.10781; task family of 2603.11487): at a trigger the mean of all content so far,
  * elsewhere the zero vector. Softmax attention must put its weight somewhere when there is nothing to say: on BOS.
  */
-export function triggerAveraging({ bos = true, steps }: TriggerAveragingOptions = {}): Toy {
+export function triggerAveraging({ bos = true, mechanism }: TriggerAveragingOptions = {}): Toy {
   return {
     name: `trigger-averaging${bos ? '' : ', no BOS'}`,
     about:
@@ -38,18 +40,19 @@ export function triggerAveraging({ bos = true, steps }: TriggerAveragingOptions 
       const target = input('target', { B: 'B', T, C: content });
       const trigger = input('trigger', { B: 'B', T });
       const stream = linear(x, 'embed', { M }, { C });
-      const { output, pattern } = oneHead(stream, { T, M, D: M, ...(steps ? { steps } : {}) });
+      const training = collectTraining();
+      const { output, seen } = oneHead(stream, { T, M, training: training.tap, ...(mechanism ? { mechanism } : {}) });
       const guess = linear(output, 'unembed', { C: content }, { M });
       const error = subtract(guess, target);
       const counted = select(less(iota('T', T), bos ? 1 : 0), 0, others(trigger)) as Tensor<'B' | 'T'>;
       return {
-        loss: mean(multiply(error, error), ['B', 'T', 'C']) as Tensor<never>,
+        loss: training.withTerms(mean(multiply(error, error), ['B', 'T', 'C']) as Tensor<never>),
         metrics: {
-          firstAtTriggers: meanWhere(toFirst(pattern), trigger, ['B', 'T']),
-          firstElsewhere: meanWhere(toFirst(pattern), counted, ['B', 'T']),
+          ...headMetrics(seen, mechanism?.rows ?? 'one', { triggers: trigger, elsewhere: counted }),
           variance: mean(multiply(target, target), ['B', 'T', 'C']),
         },
-        initial: moduleDefaults,
+        buffers: training.buffers,
+        initial: initialOf(mechanism),
       };
     },
     sample(random, batch) {

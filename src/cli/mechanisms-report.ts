@@ -1,0 +1,76 @@
+import { rotary } from '../attention/rope-frequencies.ts';
+import { layerCost } from '../claims/mechanisms/cost.ts';
+import { type ComparisonResult, type ToyName, toyOf } from '../claims/mechanisms/experiment.ts';
+import type { Variant } from '../claims/mechanisms/variants.ts';
+import type { MechanismsReport } from '../report/mechanisms.schema.ts';
+
+/** Attention on BOS where there is nothing to copy: at most this is gone, at least this is kept (the acceptance of 2505.06708's card). */
+const [gone, kept] = [0.15, 0.3];
+
+/** The results of `comparisonShards` as a report. */
+export function comparisonReport(
+  variants: readonly Variant[],
+  toys: readonly ToyName[],
+  seeds: readonly number[],
+  results: readonly ComparisonResult[],
+  from: { readonly version: string; readonly runtime: string; readonly node: string },
+): MechanismsReport {
+  let next = 0;
+  const [T, M] = [48, 64];
+  const site = {
+    ...{ at: (name: string) => name, sizes: { H: 1, G: 1, D: M, M }, context: T, layer: 0, layers: 1, epsilon: 1e-5 },
+    position: { rotary: rotary({ kind: 'default', theta: 10_000, partial: 1 }, M) },
+  };
+  return {
+    format: 'sinklab.mechanisms/1',
+    sinklab: from.version,
+    seeds: [...seeds],
+    toys: toys.map((toy) => ({
+      name: toy,
+      about: toyOf(toy).about,
+      steps: results[toys.indexOf(toy) * seeds.length]!.steps,
+    })),
+    mechanisms: variants.map(({ file, variant, mechanism }) => {
+      const runs = Object.fromEntries(
+        toys.map((toy) => [
+          toy,
+          seeds.map((seed) => {
+            const { values, untrained, gradientNorm, seconds } = results[next++]!;
+            return { seed, values, untrained, gradientNorm, seconds };
+          }),
+        ]),
+      );
+      const shares = runs['bigram-backcopy']?.map(({ values }) => values.firstElsewhere) ?? [];
+      return {
+        ...{ name: mechanism.name, card: file.card, title: file.title, source: mechanism.source },
+        ...{ idea: file.idea, equation: file.equation, rows: mechanism.rows },
+        expected: variant.sink,
+        asExpected: holds(variant.sink, shares),
+        cost: layerCost(mechanism, site, T),
+        runs,
+      };
+    }),
+    provenance: {
+      runtime: from.runtime,
+      node: from.node,
+      seconds: results.reduce((total, { seconds }) => total + seconds, 0),
+    },
+  };
+}
+
+/** Does every seed show what the card expects? Null where it expects nothing that can be measured here. */
+function holds(expected: Variant['variant']['sink'], shares: readonly (number | undefined)[]): boolean | null {
+  if (shares.length === 0 || shares.some((share) => share === undefined)) return null;
+  const known = shares as number[];
+  switch (expected) {
+    case 'gone':
+    case 'moved':
+      return known.every((share) => share <= gone);
+    case 'keeps':
+      return known.every((share) => share >= kept);
+    case 'reduced':
+      return known.every((share) => share > gone && share < 0.8);
+    case 'open':
+      return null;
+  }
+}

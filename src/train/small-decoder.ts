@@ -1,0 +1,89 @@
+import type { Mechanism, TrainingTap } from '../attention/mechanism.ts';
+import { softmaxAttention } from '../attention/mechanisms/softmax.ts';
+import { type Position, positions } from '../attention/positions.ts';
+import { InputError } from '../error.ts';
+import type { ActivationName } from '../layers/activations.ts';
+import { rmsNorm } from '../layers/norms.ts';
+import type { Block, Decoder } from '../models/decoder.ts';
+import { attentionOnlyBlock, postNormBlock, serialBlock } from '../models/parts/blocks.ts';
+import { gatedMlp, plainMlp } from '../models/parts/mlp.ts';
+import { standardDecoder } from '../models/parts/standard.ts';
+import { add } from '../tensor/index.ts';
+
+export interface SmallBlockOptions {
+  /** H divides M. */
+  readonly sizes: {
+    readonly L: number;
+    readonly H: number;
+    readonly G?: number;
+    readonly M: number;
+    readonly F?: number;
+  };
+  /** T of training. */
+  readonly context: number;
+  /** Default softmax attention; a function chooses for each layer. */
+  readonly mechanism?: Mechanism | ((layer: number) => Mechanism);
+  /** Default RoPE. */
+  readonly position?: Position;
+  /** RMSNorm before each part, or after each residual. Default `pre`. */
+  readonly norm?: 'pre' | 'post';
+  /** Feed-forward with a gate (SwiGLU and kin) or without. Default gated, `silu`. No feed-forward where F is not given. */
+  readonly activation?: ActivationName;
+  readonly gated?: boolean;
+  /** Sliding window in tokens. Default: all before. */
+  readonly window?: number | undefined;
+  /** Default 1e-5. */
+  readonly epsilon?: number;
+  readonly training?: TrainingTap | undefined;
+}
+
+/** The block of a small decoder to train: any mechanism × position encoding × norm × depth. `at` names the tensors of its layer. */
+export function smallBlock(options: SmallBlockOptions, layer: number, at: (name: string) => string): Block {
+  const { context, norm = 'pre', activation = 'silu', gated = true, window, epsilon = 1e-5, training } = options;
+  const { L, H, G = H, M, F } = options.sizes;
+  if (M % H !== 0 || H % G !== 0)
+    throw new InputError(`small decoder: ${H} heads on ${G} key/value heads do not divide a width of ${M}`);
+  const sizes = { H, G, D: M / H, M };
+  const { mechanism = softmaxAttention(), position = positions.rope } = options;
+  const chosen = typeof mechanism === 'function' ? mechanism(layer) : mechanism;
+  const attention = chosen.attention({
+    ...{ at, sizes, context, layer, layers: L, epsilon },
+    position: position.inAttention(sizes),
+    ...(window === undefined ? {} : { window }),
+    ...(training ? { training } : {}),
+  });
+  const ln =
+    (name: string): Parameters<typeof serialBlock>[0]['ln1'] =>
+    (x) =>
+      rmsNorm(x, 'M', at(name), { epsilon });
+  const parts = { attention, ln1: ln('input_layernorm'), window };
+  if (F === undefined) return attentionOnlyBlock(parts);
+  const mlp = gated
+    ? gatedMlp(at, { F, M }, activation)
+    : plainMlp({ up: at('mlp.up_proj'), down: at('mlp.down_proj') }, { F, M }, activation);
+  const whole = { ...parts, ln2: ln('post_attention_layernorm'), mlp };
+  return norm === 'pre' ? serialBlock(whole) : postNormBlock(whole);
+}
+
+export interface SmallDecoderOptions extends SmallBlockOptions {
+  readonly sizes: SmallBlockOptions['sizes'] & { readonly V: number };
+  /** One table for tokens in and out. Default true. */
+  readonly tied?: boolean;
+}
+
+/** A small decoder for experiments, in Llama's outline (`model.layers.{i}…`) and with Llama's names where it has the part. */
+export function smallDecoder(options: SmallDecoderOptions): Decoder {
+  const { sizes, context, tied = true, epsilon = 1e-5, position = positions.rope } = options;
+  const { L, H, G = H, M, V } = sizes;
+  const decoder = standardDecoder({
+    ...{ family: 'small decoder', epsilon, tied },
+    sizes: { L, H, G, D: M / H, M, V, maxPositions: context },
+    block: (layer, at) => smallBlock(options, layer, at),
+  });
+  const { inStream } = position;
+  if (!inStream) return decoder;
+  return {
+    ...decoder,
+    embed: (ids, places) => add(decoder.embed(ids, places), inStream(places, { M, longest: context }) as never),
+  };
+}
