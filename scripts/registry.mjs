@@ -11,6 +11,7 @@ const registries = [
     ...{ room: 'attention', folder: 'mechanisms', one: 'mechanismFile', type: 'MechanismFile' },
     ...{ list: 'mechanismFiles', from: 'mechanism' },
   },
+  { room: 'claims', folder: 'cards', one: 'claim', type: 'Claim', list: 'claims' },
   { room: 'measure', folder: 'measurements', one: 'measurement', type: 'Measurement', list: 'measurements' },
 ];
 

@@ -14,17 +14,30 @@ describe('the command line', () => {
   it('--help and --version print to standard output and exit with 0', async () => {
     const { code, out, err } = await sinklab('--help');
     expect({ code, err }).toEqual({ code: 0, err: '' });
-    for (const command of ['scan', 'info', 'capture', 'compare', 'verify', 'train'])
+    for (const command of [
+      'scan',
+      'info',
+      'capture',
+      'compare',
+      'verify',
+      'train',
+      'emergence',
+      'mechanisms',
+      'claims',
+    ])
       expect(out).toMatch(new RegExp(`^  ${command} `, 'm'));
     expect(await sinklab('--version')).toEqual({ code: 0, out: '0.1.0\n', err: '' });
   });
 
-  it.each(['scan', 'info', 'capture', 'compare', 'verify', 'train'])('%s --help has examples', async (command) => {
-    const { code, out } = await sinklab(command, '--help');
-    expect(code).toBe(0);
-    expect(out).toContain(`  $ sinklab ${command}`);
-    expect(commands.length).toBe(6);
-  });
+  it.each(['scan', 'info', 'capture', 'compare', 'verify', 'train', 'emergence', 'mechanisms', 'claims'])(
+    '%s --help has examples',
+    async (command) => {
+      const { code, out } = await sinklab(command, '--help');
+      expect(code).toBe(0);
+      expect(out).toContain(`  $ sinklab ${command}`);
+      expect(commands.length).toBe(9);
+    },
+  );
 
   it.each([
     [['bogus'], "sinklab: unknown command 'bogus'"],

@@ -1,6 +1,5 @@
+import { verdictFrom as judge, type Verdict } from '../claim.ts';
 import type { EmergenceResult } from './experiment.ts';
-
-export type Verdict = 'shown' | 'in part' | 'not shown at this scale';
 
 /** Runs of one row, one for each seed. */
 export interface Runs {
@@ -18,8 +17,6 @@ const nullSink = (row: Runs) => atEnd(row, ({ nullRate }) => nullRate ?? 0);
 
 /** What counts as a sink of a row, and as none, in these one-head models: fixed before any figure was taken. */
 const [clear, none] = [0.5, 0.1];
-const judge = (...held: readonly boolean[]): Verdict =>
-  held.every(Boolean) ? 'shown' : held.some(Boolean) ? 'in part' : 'not shown at this scale';
 
 /** The check of each factor's finding on the means over seeds; rows by label. */
 const checks: Readonly<Record<string, (row: (label: string) => Runs) => Verdict>> = {

@@ -1,5 +1,6 @@
 import type { Register } from '../command.ts';
 import { register as capture } from './capture.ts';
+import { register as claims } from './claims.ts';
 import { register as compare } from './compare.ts';
 import { register as emergence } from './emergence.ts';
 import { register as info } from './info.ts';
@@ -9,4 +10,14 @@ import { register as train } from './train.ts';
 import { register as verify } from './verify.ts';
 
 /** All commands, in the order in which help lists them. */
-export const commands: readonly Register[] = [scan, info, capture, compare, verify, train, emergence, mechanisms];
+export const commands: readonly Register[] = [
+  scan,
+  info,
+  capture,
+  compare,
+  verify,
+  train,
+  emergence,
+  mechanisms,
+  claims,
+];
