@@ -86,7 +86,7 @@ export async function runLanguageModelRecipe(
       if (done) {
         live.clear();
         const finished = result(value, countOf(value.state.parameters));
-        await writeModel(out, recipe, value, data, finished);
+        await writeModel(out, recipe, value, data, finished, flags.dtype);
         await writeResults(out, finished);
         tell(out, recipe, finished, context);
         return finished;
@@ -120,9 +120,10 @@ async function writeModel(
   { config, state }: LanguageModelOutcome,
   data: TextData,
   result: TrainResult,
+  dtype: TrainFlags['dtype'] = 'float32',
 ): Promise<void> {
   await writeHuggingFaceFolder(join(out, 'model'), {
-    ...{ config, parameters: state.parameters, replace: true },
+    ...{ config, parameters: state.parameters, replace: true, dtype: dtype === 'float16' ? 'F16' : 'F32' },
     files: { ...data.tokenizerFiles, 'README.md': card(recipe, result) },
   });
 }

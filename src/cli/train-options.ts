@@ -12,6 +12,8 @@ export interface TrainFlags extends Partial<LanguageModelSettings> {
   readonly cache?: string;
   readonly out?: string;
   readonly resume?: boolean;
+  /** Type of the weights in the model's folder. */
+  readonly dtype?: 'float32' | 'float16';
   readonly threads?: number;
   readonly verbose?: boolean;
   readonly json?: string | true;
@@ -38,7 +40,7 @@ const forAll = [
   'html',
 ] as const;
 const sizes = ['vocabulary', 'width', 'layers', 'heads', 'feedForward', 'context'] as const;
-const forModels = [...sizes, 'warmUp', 'clip', 'corpus', 'validation', 'cache', 'resume'] as const;
+const forModels = [...sizes, 'warmUp', 'clip', 'corpus', 'validation', 'cache', 'resume', 'dtype'] as const;
 /** Settings of a language model that flags replace. */
 export const settingFlags = [...sizes, 'steps', 'batch', 'learningRate', 'warmUp', 'decay', 'clip'] as const;
 
@@ -66,6 +68,12 @@ export function withTrainOptions(command: Command): Command {
   );
   command.option('--cache <folder>', 'language models: where tokenizer and encoded text are kept (default: OUT/data)');
   command.option('--resume', 'language models: go on with the run in OUT');
+  command.addOption(
+    new Option(
+      '--dtype <type>',
+      "language models: type of the weights in the model's folder (default: float32)",
+    ).choices(['float32', 'float16']),
+  );
   command.addOption(
     new Option('--threads <n>', 'threads of one operator (default: all cores)').argParser(whole(1, 1024)),
   );

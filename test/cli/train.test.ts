@@ -53,7 +53,7 @@ describe('sinklab train', () => {
     ],
     [
       ['tiny-bytes', '--vocabulary', '300'],
-      'train tiny-bytes: --vocabulary means nothing to this recipe; it takes --steps --batch --learning-rate --decay --seed --threads --verbose --out --json --html --width --layers --heads --feed-forward --context --warm-up --clip --corpus --validation --cache --resume',
+      'train tiny-bytes: --vocabulary means nothing to this recipe; it takes --steps --batch --learning-rate --decay --seed --threads --verbose --out --json --html --width --layers --heads --feed-forward --context --warm-up --clip --corpus --validation --cache --resume --dtype',
     ],
     [['books'], 'train books: name a text to train on with --corpus FILE (UTF-8, .gz too)'],
     [
@@ -192,5 +192,26 @@ describe('sinklab train', () => {
     expect(resumed.code).toBe(0);
     const weights = (folder: string) => readFile(join(folder, 'model/model.safetensors'));
     expect((await weights(parts)).equals(await weights(whole))).toBe(true);
+  });
+
+  it('writes the weights as float16 where that is asked for, of a finished run too', async () => {
+    const out = join(await folderForTest(), 'half');
+    await sinklab('train', 'tiny-bytes', ...bytes, '--out', out);
+    const size = async () => (await readFile(join(out, 'model/model.safetensors'))).length;
+    const whole = await size();
+    const { code } = await sinklab(
+      'train',
+      'tiny-bytes',
+      '--resume',
+      '--out',
+      out,
+      '--dtype',
+      'float16',
+      '--threads',
+      '1',
+    );
+    expect(code).toBe(0);
+    expect((await size()) / whole).toBeLessThan(0.55);
+    expect(JSON.parse(await readFile(join(out, 'model/config.json'), 'utf8')).torch_dtype).toBe('float16');
   });
 });
