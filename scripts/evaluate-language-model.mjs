@@ -11,7 +11,7 @@ if (!folder || !data) {
   process.exit(2);
 }
 
-await using model = await load(folder);
+const model = await load(folder);
 const context = model.checkpoint.config.max_position_embeddings;
 const validation = await openPackedDataset(join(data, 'validation.tokens'), {
   sequenceLength: context,
@@ -47,3 +47,4 @@ const baseline = ngramPerplexity(await idsOf('training.tokens'), await idsOf('va
   vocabularySize: header.tokenizer.vocabularySize,
 });
 say('5-gram, modified Kneser–Ney', baseline.loss, baseline.tokens);
+await model.dispose();

@@ -70,6 +70,7 @@ export async function openPage(entry: string, { folders = {}, isolated = true }:
         page: out,
         onnxruntime: dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm')),
         fixtures: bundled('.').replace(/[\\/]$/, ''),
+        models: fileURLToPath(new URL('../../models', import.meta.url)),
         ...folders,
       },
       { isolated },

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLocal } from '../../src/load/open-local.ts';
 import { scan } from '../../src/measure/scan.ts';
@@ -15,13 +16,17 @@ describe.skipIf(needsChromium !== '')(`a scan in a real page${needsChromium}`, (
   });
   afterAll(() => opened?.[Symbol.asyncDispose]());
 
-  it.each(['llama', 'gpt_oss'])('%s: the same sink map as in Node, to 1e-4', async (name) => {
+  it.each([
+    ['/fixtures/families/llama', bundled('families/llama')],
+    ['/fixtures/families/gpt_oss', bundled('families/gpt_oss')],
+    ['/models/books-6m', fileURLToPath(new URL('../../models/books-6m', import.meta.url))],
+  ])('%s: the same sink map as in Node, to 1e-4', async (address, folder) => {
     await using model = createModel({
-      checkpoint: await openLocal(bundled(`families/${name}`)),
+      checkpoint: await openLocal(folder),
       runtime: nodeRuntime({ threads: 1 }),
     });
     const here = await scan(model, describeIds(model.decoder.sizes.V));
-    const there = await opened.call<Awaited<ReturnType<typeof scanInPage>>>('scanInPage', `/fixtures/families/${name}`);
+    const there = await opened.call<Awaited<ReturnType<typeof scanInPage>>>('scanInPage', address);
     const pairs: [number[][], number[][]][] = [
       [there.alpha, here.alpha],
       [there.received, here.received],
