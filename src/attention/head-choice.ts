@@ -9,8 +9,6 @@ import {
   negate,
   remainder,
   sizes,
-  stopGradient,
-  subtract,
   sum,
   type Tensor,
   topMask,

@@ -14,6 +14,7 @@ import { mechanismFile as routingTransformer } from './mechanisms/routing-transf
 import { mechanismFile as sinkEmergence } from './mechanisms/sink-emergence.ts';
 import { mechanismFile as sinkFreeSoftmax } from './mechanisms/sink-free-softmax.ts';
 import { mechanismFile as softmax } from './mechanisms/softmax.ts';
+import { mechanismFile as titans } from './mechanisms/titans.ts';
 
 /** All mechanismFiles, one descriptor a file, by file name. */
 export const mechanismFiles: readonly MechanismFile[] = [
@@ -31,4 +32,5 @@ export const mechanismFiles: readonly MechanismFile[] = [
   sinkEmergence,
   sinkFreeSoftmax,
   softmax,
+  titans,
 ];
