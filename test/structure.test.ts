@@ -56,6 +56,7 @@ const pageEntries = [
   'tensor/index.ts',
   'runtime/web.ts',
   'load/index.ts',
+  'attention/index.ts',
   'models/index.ts',
   'measure/index.ts',
   'train/index.ts',

@@ -42,4 +42,10 @@ export interface Decoder {
   readonly tiedTensors?: readonly string[];
   /** Stored value of a norm's weight before training: 0 where the family adds one to it. Default 1. */
   readonly freshNorm?: number;
+  /** Values before training of tensors that ask for something of their own (a mechanism's); undefined leaves them to the rule for all. */
+  readonly fresh?: (
+    name: string,
+    shape: readonly number[],
+    random: () => number,
+  ) => Float32Array<ArrayBuffer> | undefined;
 }

@@ -4,8 +4,8 @@ import { percent } from './format.ts';
 import { mapPlot } from './html/compare.ts';
 import { builder } from './html/dom.ts';
 import { curvePlot } from './html/plots.ts';
-import { colors } from './html/style.ts';
 import { seriesOf } from './measured.ts';
+import { framed } from './svg-frame.ts';
 
 const width = 900;
 
@@ -39,44 +39,22 @@ export function renderSvg(result: ScanResult): string {
   const values = svg(curvePlot(build, pair('Norm of values'), { title: 'Norm of values', quantity: 'norm of values' }));
   const high = Number(map.getAttribute('height'));
   const height = 72 + Math.max(high, 470) + 12;
-  const place = (picture: Element, x: number, y: number) => {
-    picture.setAttribute('x', String(x));
-    picture.setAttribute('y', String(y));
-    picture.setAttribute('fill', 'var(--ink)');
-    picture.setAttribute('font-family', 'system-ui, sans-serif');
-    picture.setAttribute('font-size', '11');
-    return picture;
-  };
-  const { element } = build;
   const rate = main ? `${percent(main.rate.mean)} of heads have a sink on the first token` : '';
-  const root = element(
-    'svg',
-    { xmlns: 'http://www.w3.org/2000/svg', width, height, viewBox: `0 0 ${width} ${height}`, role: 'img' },
-    element('title', {}, `Sink map of ${escapeText(model.source)}`),
-    element(
-      'style',
-      {},
-      `${colors}text { white-space: pre; } [aria-label="cell"] { shape-rendering: crispEdges; } svg { --plot-background: var(--paper); color: var(--ink); overflow: visible; }`,
-    ),
-    element('rect', { width, height, fill: 'var(--paper)' }),
-    element(
-      'text',
-      { x: 16, y: 28, 'font-size': 17, 'font-weight': 600, 'font-family': 'system-ui, sans-serif', fill: 'var(--ink)' },
-      `${escapeText(model.source.split('/').at(-1)!)}: ${rate}`,
-    ),
-    element(
-      'text',
-      { x: 16, y: 50, 'font-size': 12.5, 'font-family': 'system-ui, sans-serif', fill: 'var(--soft)' },
-      `Left: mean attention to the first token, ${model.layers} layers × ${model.heads} heads, viridis from 0 to 100 %${main ? ` (sink: above ε ${main.epsilon}; under uniform attention ${percent(main.uniform)} of heads)` : ''}.`,
-    ),
-    element(
-      'text',
-      { x: 484, y: 78, 'font-size': 12.5, 'font-family': 'system-ui, sans-serif', fill: 'var(--soft)' },
-      'Right: the top sink (solid) beside the other tokens (dashed).',
-    ),
-    place(map, 0, 72),
-    place(norms, 480, 88),
-    place(values, 480, 316),
-  );
-  return `${root.outerHTML}\n`;
+  return framed(build, {
+    ...{ width, height },
+    title: `Sink map of ${escapeText(model.source)}`,
+    heading: `${escapeText(model.source.split('/').at(-1)!)}: ${rate}`,
+    notes: [
+      {
+        ...{ x: 16, y: 50 },
+        text: `Left: mean attention to the first token, ${model.layers} layers × ${model.heads} heads, viridis from 0 to 100 %${main ? ` (sink: above ε ${main.epsilon}; under uniform attention ${percent(main.uniform)} of heads)` : ''}.`,
+      },
+      { x: 484, y: 78, text: 'Right: the top sink (solid) beside the other tokens (dashed).' },
+    ],
+    pictures: [
+      { picture: map, x: 0, y: 72 },
+      { picture: norms, x: 480, y: 88 },
+      { picture: values, x: 480, y: 316 },
+    ],
+  });
 }

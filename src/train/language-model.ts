@@ -1,3 +1,4 @@
+import type { TrainingTap } from '../attention/mechanism.ts';
 import { wholeText } from '../attention/places.ts';
 import type { Decoder } from '../models/decoder.ts';
 import { logits } from '../models/forward.ts';
@@ -7,7 +8,7 @@ import { crossEntropy, divide, input, mean, multiply, slice, sum, type Tensor, t
 import { type InitialOptions, normalInitial } from './initial.ts';
 import { watchedValues } from './language-model-watch.ts';
 import { parametersOf } from './parameter.ts';
-import type { Task } from './task.ts';
+import { collectTraining, type Task } from './task.ts';
 
 export interface LanguageModelOptions {
   /** Sequences of a batch. Default: as many as are fed. */
@@ -30,27 +31,42 @@ export interface LanguageModelTask extends Task {
   readonly watch: ReturnType<typeof watchedValues>;
 }
 
-/** Next-token prediction with a decoder: mean cross-entropy in nats over all B · T predicted tokens. */
-export function languageModelTask(decoder: Decoder, options: LanguageModelOptions = {}): LanguageModelTask {
+/**
+ * Next-token prediction with a decoder: mean cross-entropy in nats over all B · T predicted tokens. A decoder whose mechanisms have terms of the
+ * loss or running means of their own is given as a function of where they go: `(training) => smallDecoder({ …, training })`.
+ */
+export function languageModelTask(
+  decoder: Decoder | ((training: TrainingTap) => Decoder),
+  options: LanguageModelOptions = {},
+): LanguageModelTask {
   const { B = 'B', edit = {} } = options;
+  const training = collectTraining();
+  const learning = typeof decoder === 'function' ? decoder(training.tap) : decoder;
+  // Validating and watching add nothing to the loss and move no running means.
+  const still = typeof decoder === 'function' ? decoder(collectTraining().tap) : decoder;
   const fed = options.T === undefined ? Dim.of('N') : Dim.of(options.T + 1);
   const T = fed.minus(1);
   const ids = input('ids', { B, T: fed }, 'int64');
   const counted = options.counted ? input('counted', { B, T }) : undefined;
-  const losses = (hookOptions: HookOptions) => {
-    const scores = logits(decoder, slice(ids, 'T', 0, T), wholeText(T), createHooks({ edit, ...hookOptions }));
+  const losses = (of: Decoder, hookOptions: HookOptions) => {
+    const scores = logits(of, slice(ids, 'T', 0, T), wholeText(T), createHooks({ edit, ...hookOptions }));
     return crossEntropy(scores, slice(ids, 'T', 1, fed), 'V');
   };
   const average = (values: Tensor<'B' | 'T'>): Tensor<never> =>
     counted ? divide(sum(multiply(values, counted), ['B', 'T']), sum(counted, ['B', 'T'])) : mean(values, ['B', 'T']);
   // The fused operator has no gradient.
-  const loss = average(losses({ watched: true }));
-  const perToken = losses({});
-  const norm = decoder.freshNorm;
+  const loss = training.withTerms(average(losses(learning, { watched: true })));
+  const perToken = losses(still, {});
+  const { freshNorm: norm, fresh } = learning;
+  const ordinary = normalInitial(parametersOf([loss]), {
+    ...(norm === undefined ? {} : { norm }),
+    ...options.initial,
+  });
   return {
     loss,
-    initial: normalInitial(parametersOf([loss]), { ...(norm === undefined ? {} : { norm }), ...options.initial }),
+    initial: (name, shape, random) => fresh?.(name, shape, random) ?? ordinary(name, shape, random),
+    buffers: training.buffers,
     evaluation: { loss: average(perToken), perToken },
-    watch: watchedValues(decoder, slice(ids, 'T', 0, T), T, edit),
+    watch: watchedValues(still, slice(ids, 'T', 0, T), T, edit),
   };
 }

@@ -75,11 +75,17 @@ export interface SmallDecoderOptions extends SmallBlockOptions {
 export function smallDecoder(options: SmallDecoderOptions): Decoder {
   const { sizes, context, tied = true, epsilon = 1e-5, position = positions.rope } = options;
   const { L, H, G = H, M, V } = sizes;
-  const decoder = standardDecoder({
-    ...{ family: 'small decoder', epsilon, tied },
-    sizes: { L, H, G, D: M / H, M, V, maxPositions: context },
-    block: (layer, at) => smallBlock(options, layer, at),
-  });
+  const mechanismOf = (layer: number) =>
+    typeof options.mechanism === 'function' ? options.mechanism(layer) : options.mechanism;
+  const decoder: Decoder = {
+    ...standardDecoder({
+      ...{ family: 'small decoder', epsilon, tied },
+      sizes: { L, H, G, D: M / H, M, V, maxPositions: context },
+      block: (layer, at) => smallBlock(options, layer, at),
+    }),
+    fresh: (name, shape, random) =>
+      mechanismOf(Number(/\.layers\.(\d+)\./.exec(name)?.[1] ?? 0))?.initial?.(name, shape, random),
+  };
   const { inStream } = position;
   if (!inStream) return decoder;
   return {

@@ -3,7 +3,9 @@ import { emergence } from '../../claims/emergence/experiment.ts';
 import { factors } from '../../claims/emergence/factors.ts';
 import { emergenceShards } from '../../claims/emergence/shards.ts';
 import { InputError } from '../../error.ts';
+import type { EmergenceReport } from '../../report/emergence.schema.ts';
 import { writeEmergenceJson } from '../../report/emergence-json.ts';
+import { renderEmergenceSvg } from '../../report/emergence-svg.ts';
 import { renderEmergence } from '../../report/emergence-terminal.ts';
 import { renderEmergenceHtml } from '../../report/html/emergence.ts';
 import { wrap } from '../../report/terminal/text.ts';
@@ -21,6 +23,7 @@ interface Flags extends ExperimentFlags {
   readonly list?: boolean;
   readonly json?: string | true;
   readonly html?: string;
+  readonly svg?: string;
 }
 
 export function register(program: Command, context: CommandContext): void {
@@ -38,7 +41,8 @@ export function register(program: Command, context: CommandContext): void {
     .option('--out <folder>', 'where results are kept and found again', './sinklab-emergence')
     .option('--workers <n>', 'processes, one thread each (default: one for each core)', whole(1, 256))
     .option('--list', 'list the factors and their settings')
-    .option('--html <file>', 'write curves and tables as one self-contained page');
+    .option('--html <file>', 'write curves and tables as one self-contained page')
+    .option('--svg <file>', 'write the curves of the first factor (its first four settings) as one picture');
   withJson(command).action((names: string[], flags: Flags) => act(names, flags, context));
   examples(command, [
     'emergence --list',
@@ -68,9 +72,15 @@ async function act(names: readonly string[], flags: Flags, context: CommandConte
   });
   if (!(await writeJsonResult(flags.json, () => writeEmergenceJson(report), context)))
     terminal.out(renderEmergence(report, terminal.paint));
-  if (flags.html === undefined) return;
-  await writeTextFile('--html', flags.html, await renderEmergenceHtml(report));
-  terminal.err(`wrote ${flags.html}\n`);
+  const pictures = [
+    ['--html', flags.html, renderEmergenceHtml],
+    ['--svg', flags.svg, async (one: EmergenceReport) => renderEmergenceSvg(one)],
+  ] as const;
+  for (const [option, file, render] of pictures) {
+    if (file === undefined) continue;
+    await writeTextFile(option, file, await render(report));
+    terminal.err(`wrote ${file}\n`);
+  }
 }
 
 function factorNamed(name: string) {

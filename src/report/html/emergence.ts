@@ -44,13 +44,7 @@ function section(build: Builder, { title, finding, verdict, rows }: Factor): HTM
   return [
     element('h2', {}, `${escapeText(title)}: ${verdict}`),
     element('p', {}, escapeText(finding)),
-    element(
-      'div',
-      { class: 'grid' },
-      ...plots(rows).map(([quantity, series, share]) =>
-        stepPlot(build, series, { title: quantity, quantity, ...(share ? { share } : {}) }),
-      ),
-    ),
+    element('div', { class: 'grid' }, ...emergencePlots(build, rows)),
     htmlTable(
       build,
       escapeText(title),
@@ -59,6 +53,12 @@ function section(build: Builder, { title, finding, verdict, rows }: Factor): HTM
     ),
   ];
 }
+
+/** The figures of `plots`, in pairs. */
+export const emergencePlots = (build: Builder, rows: readonly Row[]): HTMLElement[] =>
+  plots(rows).map(([quantity, series, share]) =>
+    stepPlot(build, series, { title: quantity, quantity, ...(share ? { share } : {}) }),
+  );
 
 /** Sink rate and loss over the steps, four rows at a time so that the lines can be told apart; one line for each seed. */
 function plots(rows: readonly Row[]): [string, StepSeries[], boolean][] {

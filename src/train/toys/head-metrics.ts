@@ -1,6 +1,6 @@
 import type { RowSums } from '../../attention/mechanism.ts';
 import { mean, type Tensor, type Within } from '../../tensor/index.ts';
-import { alpha, meanWhere, rowMass, shares, sinkRate, toFirst, valueRatio } from './metrics.ts';
+import { alpha, meanWhere, rowMass, rowSum, shares, sinkRate, toFirst, valueRatio } from './metrics.ts';
 import type { Seen } from './one-head.ts';
 
 type Weights = Tensor<'B' | 'T'>;
@@ -8,8 +8,8 @@ type Weights = Tensor<'B' | 'T'>;
 /**
  * What one head does at triggers and elsewhere; figures that the mechanism has not are absent. firstAtTriggers, firstElsewhere: share of
  * attention on key 0, alpha and sinkRate: over all queries (the proxy |w| / Σ|w| where rows sum to anything). massAtTriggers,
- * massElsewhere: Σ|w|. sinkAtTriggers, sinkElsewhere: mass on a learned sink. gateAtTriggers, gateElsewhere: mean gate.
- * valueRatio: ‖v_0‖ over the other values.
+ * massElsewhere: Σ|w|. weight…, rowSum…: the weight of key 0 and Σw, signed, where rows sum to anything. sinkAtTriggers, sinkElsewhere:
+ * mass on a learned sink. gateAtTriggers, gateElsewhere: mean gate. valueRatio: ‖v_0‖ over the other values.
  */
 export function headMetrics(
   seen: Seen,
@@ -28,6 +28,7 @@ export function headMetrics(
   return {
     ...(share ? { ...at('first', toFirst(share)), alpha: alpha(share), sinkRate: sinkRate(share) } : {}),
     ...(pattern && rows !== 'one' ? at('mass', rowMass(pattern)) : {}),
+    ...(pattern && rows === 'any' ? { ...at('weight', toFirst(pattern)), ...at('rowSum', rowSum(pattern)) } : {}),
     ...(sink ? at('sink', mean(sink, ['G', 'R'])) : {}),
     ...(gate ? at('gate', mean(gate, ['G', 'R', 'D'])) : {}),
     ...(values ? { valueRatio: valueRatio(values) } : {}),

@@ -19,5 +19,7 @@ export const initialOf =
   (name, shape, random) => {
     const layer = Number(/\blayers\.(\d+)\./.exec(name)?.[1] ?? 0);
     const chosen = typeof mechanism === 'function' ? mechanism(layer) : mechanism;
-    return chosen?.initial?.(name, shape, random) ?? moduleDefaults(name, shape, random);
+    // Mechanisms know their tensors by the names in a decoder; a toy of one head has `attn.` alone.
+    const usual = name.replace(/^attn\./, 'self_attn.');
+    return chosen?.initial?.(usual, shape, random) ?? moduleDefaults(name, shape, random);
   };

@@ -42,6 +42,11 @@ export function rowMass(pattern: Scores): Tensor<'B' | 'T'> {
   return mean(sum(absolute(pattern), 'S'), ['G', 'R']);
 }
 
+/** Σw of each query, mean over heads [B, T]. */
+export function rowSum(pattern: Scores): Tensor<'B' | 'T'> {
+  return mean(sum(pattern, 'S'), ['G', 'R']);
+}
+
 /** Attention of each query to key 0, [B, T]. */
 export function toFirst(pattern: Scores): Tensor<'B' | 'T'> {
   return mean(pick(pattern, 'S', 0), ['G', 'R']);
@@ -70,14 +75,23 @@ export function others<A extends string>(weights: Tensor<A>): Tensor<A> {
   return subtract(1, weights);
 }
 
+/** 1 for rows in which the target has the highest score, [B, T]. */
+export function rightRows<K extends string>(
+  logits: Tensor<'B' | 'T' | K>,
+  targets: Tensor<'B' | 'T'>,
+  axis: K,
+): Tensor<'B' | 'T'> {
+  const scores = logits as unknown as Tensor<string>;
+  const chosen = takeAlong(scores, targets as never, axis);
+  const hit = lessOrEqual(highest(scores, axis), chosen as never) as unknown as Tensor<'B' | 'T'>;
+  return cast(hit, 'float32');
+}
+
 /** Share of rows in which the target has the highest score. */
 export function accuracy<K extends string>(
   logits: Tensor<'B' | 'T' | K>,
   targets: Tensor<'B' | 'T'>,
   axis: K,
 ): Tensor<never> {
-  const scores = logits as unknown as Tensor<string>;
-  const chosen = takeAlong(scores, targets as never, axis);
-  const hit = lessOrEqual(highest(scores, axis), chosen as never) as unknown as Tensor<'B' | 'T'>;
-  return mean(cast(hit, 'float32'), ['B', 'T']) as Tensor<never>;
+  return mean(rightRows(logits, targets, axis), ['B', 'T']) as Tensor<never>;
 }

@@ -1,8 +1,10 @@
 import { linear } from '../../layers/linear.ts';
-import { add, crossEntropy, gather, input, mean, slice, type Tensor, weight } from '../../tensor/index.ts';
+import { seededRandom } from '../../random.ts';
+import { add, constant, crossEntropy, gather, input, mean, slice, type Tensor, weight } from '../../tensor/index.ts';
 import { collectTraining } from '../task.ts';
 import { initialOf } from './initial.ts';
 import { accuracy } from './metrics.ts';
+import { type OtherMaps, otherMaps } from './other-maps.ts';
 import { type StackOptions, stack } from './stack.ts';
 import type { Toy } from './toy.ts';
 
@@ -10,11 +12,16 @@ const [pairs, queries, keys, values] = [16, 16, 12, 12];
 const [T, M] = [pairs + queries, 48];
 const blank = values;
 
+export interface RecallOptions extends Pick<StackOptions, 'mechanism' | 'position'> {
+  /** Default: every layer makes its maps from its own input. */
+  readonly maps?: OtherMaps;
+}
+
 /**
  * Multi-query associative recall (card of 2510.11602): 16 tokens that bind a key to a value, then 16 keys without one; the answer is the
  * value last bound to that key. Standard attention solves it; fixed and random attention maps do not (chance: 1 in 12).
  */
-export function associativeRecall({ mechanism, position }: Pick<StackOptions, 'mechanism' | 'position'> = {}): Toy {
+export function associativeRecall({ mechanism, position, maps }: RecallOptions = {}): Toy {
   return {
     name: 'associative-recall',
     about: 'Sixteen key–value pairs, then sixteen keys: the value last bound to each key.',
@@ -29,13 +36,21 @@ export function associativeRecall({ mechanism, position }: Pick<StackOptions, 'm
       const key = input('key', { B: 'B', T }, 'int64');
       const value = input('value', { B: 'B', T }, 'int64');
       const target = input('target', { B: 'B', T: queries }, 'int64');
-      const bound = add(
-        gather(weight('embed_key.weight', { V: keys, M }), key, 'V'),
-        gather(weight('embed_value.weight', { C: values + 1, M }), value, 'C'),
-      );
+      const [ofKey, ofValue] = [
+        weight('embed_key.weight', { V: keys, M }),
+        weight('embed_value.weight', { C: values + 1, M }),
+      ];
+      const embed = (k: typeof key, v: typeof value) => add(gather(ofKey, k, 'V'), gather(ofValue, v, 'C'));
+      const fixedText = () => {
+        const text = this.sample(seededRandom(0), 1);
+        const ids = (name: 'key' | 'value') => constant([...text[name]!.data].map(Number), { B: 1, T }, 'int64');
+        return embed(ids('key'), ids('value'));
+      };
       const training = collectTraining();
-      const { output } = stack(bound, {
-        ...{ sizes: { L: 2, H: 2, M, F: 4 * M }, context: T, training: training.tap },
+      const sizes = { L: 2, H: 2, M, F: 4 * M };
+      const { output } = stack(embed(key, value), {
+        ...{ sizes, context: T, training: training.tap },
+        ...(maps ? otherMaps(maps, { L: sizes.L, T, M, training: training.tap, fixedText }) : {}),
         ...(mechanism ? { mechanism } : {}),
         ...(position ? { position } : {}),
       });
