@@ -21,6 +21,13 @@ export { mixtureOfHead } from './mechanisms/mixture-of-head.ts';
 export { rcmha } from './mechanisms/rcmha.ts';
 export { routingTransformer } from './mechanisms/routing-transformer.ts';
 export { softmaxAttention } from './mechanisms/softmax.ts';
+export {
+  titansContext,
+  titansGate,
+  titansLayer,
+  titansMemory,
+  titansWindow,
+} from './mechanisms/titans.ts';
 export { type Places, wholeText } from './places.ts';
 export { pointwise } from './pointwise.ts';
 export { type Position, type PositionName, positionNames, positions } from './positions.ts';

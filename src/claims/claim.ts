@@ -19,7 +19,8 @@ export interface Figure {
 }
 
 export interface Judgement {
-  readonly verdict: Verdict;
+  /** `not run` where something that it needs, such as a checkpoint, is not at hand. */
+  readonly verdict: Verdict | 'not run';
   readonly figures: readonly Figure[];
   /** What to know when reading them. */
   readonly note?: string;

@@ -20,4 +20,6 @@ export interface Experiment<S = unknown, R = unknown> {
   readonly setting: z.ZodType<S>;
   readonly result: z.ZodType<R>;
   run(setting: S, seed: number, context: ExperimentContext): Promise<R>;
+  /** Is a result worth keeping? Default: always. Not, where it only says that something was missing. */
+  keeps?(result: R): boolean;
 }

@@ -8,7 +8,7 @@ import { run } from '../models/run.ts';
 import { seededRandom, seedFor, shuffle } from '../random.ts';
 import { add, cast, constant, equal, iota, multiply, size, subtract, type Tensor } from '../tensor/index.ts';
 import type { Experiment } from './experiment.ts';
-import { corpusOf, type MeasuredModel, measuredModel, modelName, withModel } from './model-at-hand-node.ts';
+import { corpusOf, foundModel, type MeasuredModel, measuredModel, modelName, withModel } from './model-at-hand-node.ts';
 
 const settingSchema = z.strictObject({
   model: modelName,
@@ -31,6 +31,7 @@ export const massiveIntervention: Experiment<MassiveInterventionSetting, Measure
   version: 1,
   setting: settingSchema,
   result: measuredModel,
+  keeps: foundModel,
   run: ({ model: name, texts, tokens, others }, seed, context) =>
     withModel(name, context, async (model, tokenizer) => {
       const { progress } = context;

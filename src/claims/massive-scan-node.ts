@@ -4,7 +4,7 @@ import { describeTokens } from '../load/token-roles.ts';
 import type { Control } from '../measure/result.ts';
 import { type ScanFindings, scan } from '../measure/scan.ts';
 import type { Experiment } from './experiment.ts';
-import { corpusOf, type MeasuredModel, measuredModel, modelName, withModel } from './model-at-hand-node.ts';
+import { corpusOf, foundModel, type MeasuredModel, measuredModel, modelName, withModel } from './model-at-hand-node.ts';
 
 const settingSchema = z.strictObject({
   model: modelName,
@@ -22,6 +22,7 @@ export const massiveScan: Experiment<MassiveScanSetting, MeasuredModel> = {
   version: 1,
   setting: settingSchema,
   result: measuredModel,
+  keeps: foundModel,
   run: ({ model: name, texts, page: tokens }, seed, context) =>
     withModel(name, context, async (model, tokenizer) => {
       const { signal, progress } = context;

@@ -55,8 +55,11 @@ export function judgeMeasured(
   const missing = runs.find((run) => run.missing !== null)?.missing;
   if (missing === undefined || missing === null) return judge(runs);
   return {
-    verdict: 'not shown at this scale',
+    verdict: 'not run',
     figures: [],
-    note: `Skipped: there is no checkpoint at hand, and none is downloaded here (${missing}). \`sinklab scan\` fetches the default model; then run this again with another --out, as results are kept.`,
+    note: `There is no checkpoint at hand, and none is downloaded here (${missing}). \`sinklab scan\` fetches the default model; then run this again.`,
   };
 }
+
+/** For `Experiment.keeps`: a run that found no checkpoint is run again. */
+export const foundModel = ({ missing }: MeasuredModel): boolean => missing === null;

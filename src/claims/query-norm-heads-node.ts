@@ -10,7 +10,7 @@ import type { Edit, Edits } from '../models/hooks.ts';
 import { loss } from '../models/loss.ts';
 import { iota, multiply, size } from '../tensor/index.ts';
 import type { Experiment } from './experiment.ts';
-import { corpusOf, type MeasuredModel, measuredModel, modelName, withModel } from './model-at-hand-node.ts';
+import { corpusOf, foundModel, type MeasuredModel, measuredModel, modelName, withModel } from './model-at-hand-node.ts';
 
 const settingSchema = z.strictObject({
   model: modelName,
@@ -32,6 +32,7 @@ export const queryNormHeads: Experiment<QueryNormHeadsSetting, MeasuredModel> = 
   version: 1,
   setting: settingSchema,
   result: measuredModel,
+  keeps: foundModel,
   run: ({ model: name, texts, tokens }, seed, context) =>
     withModel(name, context, async (model, tokenizer) => {
       const { ids } = protocolTexts(corpusOf(seed), tokenizer, { texts, tokens });

@@ -56,7 +56,7 @@ export async function runShards<S, R>(options: RunShardsOptions<S, R>): Promise<
           tell();
         });
         results[i] = checked(experiment, result, shard);
-        await store.put(shard, results[i]);
+        if (experiment.keeps?.(results[i] as R) ?? true) await store.put(shard, results[i]);
       } catch (error) {
         failure ??= error;
         return;

@@ -4,7 +4,7 @@ import { controlSettings } from '../measure/controls.ts';
 import type { Model } from '../models/model.ts';
 import { run } from '../models/run.ts';
 import type { Experiment } from './experiment.ts';
-import { corpusOf, type MeasuredModel, measuredModel, modelName, withModel } from './model-at-hand-node.ts';
+import { corpusOf, foundModel, type MeasuredModel, measuredModel, modelName, withModel } from './model-at-hand-node.ts';
 
 const settingSchema = z.strictObject({
   model: modelName,
@@ -24,6 +24,7 @@ export const sinkIndicator: Experiment<SinkIndicatorSetting, MeasuredModel> = {
   version: 1,
   setting: settingSchema,
   result: measuredModel,
+  keeps: foundModel,
   run: ({ model: name, texts, tokens }, seed, context) =>
     withModel(name, context, async (model, tokenizer) => {
       const { ids } = protocolTexts(corpusOf(seed), tokenizer, { texts, tokens });

@@ -16,16 +16,18 @@ export function renderClaims({ statements, seeds }: ClaimsReport, it: Paint): st
     const verdict = (statement.verdict === 'shown' ? green : yellow)(statement.verdict);
     lines.push(`${bold(`${escapeText(statement.title)}: ${escapeText(statement.name)}`)} · ${verdict}`);
     lines.push(...wrap(`${escapeText(statement.says)} (${escapeText(statement.source)})`, it.width), '');
-    const [head, ...rows] = table(
-      [{ title: 'figure', least: 24 }, { title: 'found', align: 'right' }, { title: 'card' }],
-      figureRows(statement),
-      it.width,
-    );
-    lines.push(head!, ...rows);
+    if (statement.figures.length > 0)
+      lines.push(
+        ...table(
+          [{ title: 'figure', least: 24 }, { title: 'found', align: 'right' }, { title: 'card' }],
+          figureRows(statement),
+          it.width,
+        ),
+      );
     if (statement.note !== null) lines.push(...wrap(escapeText(statement.note), it.width));
     lines.push(dim(`${escapeText(statement.command)} · ${duration(statement.seconds)} of training`), '');
   }
-  const counts = ['shown', 'in part', 'not shown at this scale'].map(
+  const counts = ['shown', 'in part', 'not shown at this scale', 'not run'].map(
     (verdict) => `${statements.filter((statement) => statement.verdict === verdict).length} ${verdict}`,
   );
   lines.push(`${counts.join(', ')}; ${seeds.length === 1 ? 'one seed' : `${seeds.length} seeds, ± between them`}`);

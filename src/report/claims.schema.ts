@@ -18,7 +18,7 @@ export const claimsSchema = z.strictObject({
         source: text,
         name,
         says: text,
-        verdict: z.enum(['shown', 'in part', 'not shown at this scale']),
+        verdict: z.enum(['shown', 'in part', 'not shown at this scale', 'not run']),
         figures: z
           .array(
             z.strictObject({

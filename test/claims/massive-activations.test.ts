@@ -56,8 +56,8 @@ describe('the judgements', () => {
     const missing = { model: [{ missing: 'it is nowhere', values: {}, seconds: 0 }] };
     for (const name of ['few-and-fixed', 'attention-follows', 'biases']) {
       const { verdict, figures, note } = named(name).judge(missing);
-      expect([verdict, figures]).toEqual(['not shown at this scale', []]);
-      expect(note).toMatch(/^Skipped: there is no checkpoint at hand, and none is downloaded here \(it is nowhere\)\./);
+      expect([verdict, figures]).toEqual(['not run', []]);
+      expect(note).toMatch(/^There is no checkpoint at hand, and none is downloaded here \(it is nowhere\)\./);
     }
   });
 

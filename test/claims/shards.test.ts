@@ -73,6 +73,12 @@ describe('a set of shards', () => {
     expect(told[0]).toBe(2);
   });
 
+  it('does not keep a result that only says what was missing', async () => {
+    const missing = { ...doubling, keeps: ({ twice }: { twice: number }) => twice !== 14 };
+    await runShards({ ...options(), experiment: missing, run });
+    expect(await readdir(join(folder, 'doubling'))).toHaveLength(2);
+  });
+
   it('stops when it is told to', async () => {
     const abort = new AbortController();
     const stopping = async (shard: (typeof shards)[number]) => {
