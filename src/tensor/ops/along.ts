@@ -87,9 +87,13 @@ const padOperator: Operator = {
   lower(node, lowering) {
     const { name, layout } = lowering.get(node.inputs[0]!);
     const { axis, before, after } = node.attributes;
-    const amounts = lowering.value('Concat', [lowering.size(before as Dim), lowering.size(after as Dim)], { axis: 0 });
-    const place = lowering.integers([layout.indexOf(axis as string)]);
-    return { name: lowering.value('Pad', [name, amounts, '', place]), layout };
+    const place = layout.indexOf(axis as string);
+    const none = (count: number) => (count > 0 ? [lowering.integers(new Array<number>(count).fill(0))] : []);
+    const rest = layout.length - place - 1;
+    // Amounts for every axis: with the operator's `axes` the runtime loses track of them when it moves a transpose past it.
+    const [front, back] = [lowering.size(before as Dim), lowering.size(after as Dim)];
+    const amounts = [...none(place), front, ...none(rest + place), back, ...none(rest)];
+    return { name: lowering.value('Pad', [name, lowering.value('Concat', amounts, { axis: 0 })]), layout };
   },
   gradient: (upstream, [x], _, { axis, before }) => [
     upstream.node.axes.has(axis as string)
