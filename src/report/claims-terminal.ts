@@ -37,7 +37,7 @@ export function renderClaims({ statements, seeds }: ClaimsReport, it: Paint): st
 /** What it is, what was found, what the card has. */
 export function figureRows({ figures }: Statement): string[][] {
   return figures.map(({ about, values, expected, control }) => [
-    `${control ? 'control · ' : ''}${escapeText(about)}`,
+    `${control && !about.includes('(control)') ? 'control · ' : ''}${escapeText(about)}`,
     spread(overSeeds(values), (value) => number(value, 3)),
     expected === null ? '' : escapeText(expected),
   ]);
