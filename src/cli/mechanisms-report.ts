@@ -1,6 +1,7 @@
 import { rotary } from '../attention/rope-frequencies.ts';
 import { layerCost } from '../claims/mechanisms/cost.ts';
-import { type ComparisonResult, type ToyName, toyOf } from '../claims/mechanisms/experiment.ts';
+import { type ComparisonResult, toyOf } from '../claims/mechanisms/experiment.ts';
+import type { ToyName } from '../claims/mechanisms/toy-names.ts';
 import type { Variant } from '../claims/mechanisms/variants.ts';
 import type { MechanismsReport } from '../report/mechanisms.schema.ts';
 

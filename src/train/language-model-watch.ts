@@ -44,25 +44,35 @@ export function watchedValues(
     },
   });
   hidden(decoder, ids, wholeText(T), hooks);
-  const length = (x: Tensor<'B' | 'T' | 'M'>) => sqrt(sum(multiply(x, x), 'M'));
-  const last = (x: Tensor<'B' | 'T' | 'M'>) => slice(x, 'T', 1, T);
   return {
-    alpha: heads(patterns.map((pattern) => mean(pick(pattern, 'S', 0), 'T'))),
-    alphaLater: heads(patterns.map((pattern) => mean(slice(pick(pattern, 'S', 0), 'T', 1, T), 'T'))),
-    largest: layers(streams.map((x) => highest(absolute(x), ['B', 'T', 'M']))),
-    typical: layers(streams.map((x) => mean(absolute(x), ['B', 'T', 'M']))),
-    firstNorm: layers(streams.map((x) => mean(pick(length(x), 'T', 0), 'B'))),
-    otherNorm: layers(streams.map((x) => mean(length(last(x)), ['B', 'T']))),
+    alpha: perHead(patterns.map((pattern) => mean(pick(pattern, 'S', 0), 'T'))),
+    alphaLater: perHead(patterns.map((pattern) => mean(slice(pick(pattern, 'S', 0), 'T', 1, T), 'T'))),
+    ...residualValues(streams, T),
   };
 }
 
-const heads = (each: readonly Tensor<'B' | 'G' | 'R'>[]) =>
+/** The last four of `WatchedName` from the residual behind each block. */
+export function residualValues(
+  streams: readonly Tensor<'B' | 'T' | 'M'>[],
+  T: Size,
+): Readonly<Record<'largest' | 'typical' | 'firstNorm' | 'otherNorm', Tensor<'L'>>> {
+  const length = (x: Tensor<'B' | 'T' | 'M'>) => sqrt(sum(multiply(x, x), 'M'));
+  return {
+    largest: perLayer(streams.map((x) => highest(absolute(x), ['B', 'T', 'M']))),
+    typical: perLayer(streams.map((x) => mean(absolute(x), ['B', 'T', 'M']))),
+    firstNorm: perLayer(streams.map((x) => mean(pick(length(x), 'T', 0), 'B'))),
+    otherNorm: perLayer(streams.map((x) => mean(slice(length(x), 'T', 1, T), ['B', 'T']))),
+  };
+}
+
+/** One value a head from every layer. */
+export const perHead = (each: readonly Tensor<'B' | 'G' | 'R'>[]): Tensor<'L' | 'B' | 'H'> =>
   concat(
     each.map((layer) => expand(merge(layer, ['G', 'R'], 'H'), { L: 1 })),
     'L',
   );
 
-const layers = (each: readonly Tensor<never>[]) =>
+const perLayer = (each: readonly Tensor<never>[]): Tensor<'L'> =>
   concat(
     each.map((layer) => expand(layer, { L: 1 })),
     'L',

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { wholeText } from '../../attention/places.ts';
 import { positions } from '../../attention/positions.ts';
 import { logits } from '../../models/forward.ts';
 import { createHooks } from '../../models/hooks.ts';
@@ -89,7 +88,7 @@ export const emergence: Experiment<EmergenceSetting, EmergenceResult> = {
       },
     });
     const ids = input('ids', { B: 'B', T: T + 1 }, 'int64');
-    const places = setting.prefix === null ? wholeText(T) : placesOf(setting.prefix);
+    const places = placesOf(setting.prefix);
     const scores = logits(decoder, slice(ids, 'T', 0, T), places, createHooks({ watched: true }));
     const losses = crossEntropy(scores, slice(ids, 'T', 1, T + 1), 'V');
     const loss = counted(losses, setting);

@@ -4,17 +4,14 @@ import { associativeRecall } from '../../train/toys/recall.ts';
 import type { Toy } from '../../train/toys/toy.ts';
 import { triggerAveraging } from '../../train/toys/trigger-averaging.ts';
 import { type ToyFigures, toyExperiment } from '../toy-experiment.ts';
+import { type ToyName, toyNames } from './toy-names.ts';
 import { mechanismNamed } from './variants.ts';
 
-/** The toys of the comparison, each with any mechanism. */
 const toys = {
   'bigram-backcopy': bigramBackcopy,
   'trigger-averaging': triggerAveraging,
   'associative-recall': associativeRecall,
-} as const;
-
-export type ToyName = keyof typeof toys;
-export const toyNames = Object.keys(toys) as [ToyName, ...ToyName[]];
+} as const satisfies Record<ToyName, unknown>;
 
 /** A toy with softmax attention. */
 export const toyOf = (name: ToyName): Toy => toys[name]();

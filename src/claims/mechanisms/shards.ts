@@ -1,5 +1,6 @@
 import { type Shard, shardOf } from '../shard.ts';
-import { type ComparisonSetting, mechanismComparison, type ToyName } from './experiment.ts';
+import { type ComparisonSetting, mechanismComparison } from './experiment.ts';
+import type { ToyName } from './toy-names.ts';
 import type { Variant } from './variants.ts';
 
 /** One run for each variant, toy and seed, in that order. */
