@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Dim } from '../../src/tensor/index.ts';
 
-const sizes = { B: 3, S: 65, T: 63 };
+// Small primes: the values of products of a dozen sizes stay exact.
+const sizes = { B: 2, S: 5, T: 3 };
 const expression: fc.Arbitrary<Dim> = fc.letrec<{ dim: Dim }>((again) => ({
   dim: fc.oneof(
     { depthSize: 'small' },
