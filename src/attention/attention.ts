@@ -1,6 +1,6 @@
 import { divide, isSame, maximum, multiply, subtract, sum, type Tensor } from '../tensor/index.ts';
 import type { AttentionLayer } from './layer.ts';
-import { type Rotary, rotate } from './rope.ts';
+import { type Rotary, rotate } from './positions/rope.ts';
 import type { AttentionGiven, AttentionSteps, Keys, Queries, ScoreBias, Scores, Stream, Values } from './steps.ts';
 
 export interface AttentionParts {

@@ -1,14 +1,10 @@
 /** Attention mechanisms and position encodings, each a replacement for the attention of a block. */
 export { type AttentionParts, attention } from './attention.ts';
-export { clippedSoftmax } from './clipped-softmax.ts';
 export { cachedDecoding, type DecodingLayer } from './decoding.ts';
-export { featureKernel } from './feature-kernels.ts';
-export type { GatedOptions } from './gate-options.ts';
-export { headSliceGate } from './head-slice-gate.ts';
-export { keyBias, valueBias } from './key-bias.ts';
+export type { GatedOptions } from './gates/gate-options.ts';
+export { headSliceGate } from './gates/head-slice-gate.ts';
 export type { AttentionHook, AttentionLayer, AttentionTap } from './layer.ts';
 export { type LayerPlan, planned } from './layer-plans.ts';
-export { learnedSink } from './learned-sink.ts';
 export type { Mechanism, MechanismFile, MechanismSite, MechanismVariant, RowSums } from './mechanism.ts';
 export { affineScaled } from './mechanisms/affine-scaled-attention.ts';
 export { compressedConvolutionalAttention } from './mechanisms/compressed-convolutional-attention.ts';
@@ -28,16 +24,20 @@ export {
   titansMemory,
   titansWindow,
 } from './mechanisms/titans.ts';
+export { clippedSoftmax } from './normalisers/clipped-softmax.ts';
+export { featureKernel } from './normalisers/feature-kernels.ts';
+export { keyBias, valueBias } from './normalisers/key-bias.ts';
+export { learnedSink } from './normalisers/learned-sink.ts';
+export { pointwise } from './normalisers/pointwise.ts';
+export { pNormalisedSoftmax, scaledSoftmax } from './normalisers/scaled-softmax.ts';
+export { normalisedSigmoid, sigmoidAttention } from './normalisers/sigmoid.ts';
+export { sinkLogit, softmaxOne } from './normalisers/sink-logit.ts';
+export { type SoftmaxOptions, softmaxSteps } from './normalisers/softmax.ts';
+export { softpick } from './normalisers/softpick.ts';
+export { taylorAttention } from './normalisers/taylor.ts';
 export { type Places, wholeText } from './places.ts';
-export { pointwise } from './pointwise.ts';
-export { type Position, type PositionName, positionNames, positions } from './positions.ts';
+export { type Position, type PositionName, positionNames, positions } from './positions/positions.ts';
 export { queryIndependentAttention } from './query-independent.ts';
 export { mechanismFiles } from './registry.ts';
-export { pNormalisedSoftmax, scaledSoftmax } from './scaled-softmax.ts';
-export { normalisedSigmoid, sigmoidAttention } from './sigmoid.ts';
-export { sinkLogit, softmaxOne } from './sink-logit.ts';
-export { type SoftmaxOptions, softmaxSteps } from './softmax.ts';
-export { softpick } from './softpick.ts';
 export type { AttentionGiven, AttentionSteps, Normalised } from './steps.ts';
-export { taylorAttention } from './taylor.ts';
 export { tokenMlp } from './token-mlp.ts';

@@ -1,8 +1,8 @@
 import { attention } from './attention.ts';
 import type { AttentionLayer } from './layer.ts';
 import type { MechanismSite } from './mechanism.ts';
+import type { SoftmaxOptions } from './normalisers/softmax.ts';
 import { projections } from './projections.ts';
-import type { SoftmaxOptions } from './softmax.ts';
 import type { AttentionGiven, AttentionSteps } from './steps.ts';
 
 /**

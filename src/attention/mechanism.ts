@@ -1,8 +1,8 @@
 import type { Tensor, Within } from '../tensor/index.ts';
 import type { DecodingLayer } from './decoding.ts';
 import type { AttentionLayer } from './layer.ts';
+import type { Rotary } from './positions/rope.ts';
 import type { HeadSizes } from './projections.ts';
-import type { Rotary } from './rope.ts';
 import type { ScoreBias } from './steps.ts';
 
 /** Where positions enter attention. Neither: positions are in the stream, or nowhere. */

@@ -23,8 +23,8 @@ import {
 import { cachedDecoding, type DecodingLayer } from './decoding.ts';
 import type { AttentionLayer } from './layer.ts';
 import type { Mechanism, MechanismSite } from './mechanism.ts';
+import { softmaxSteps } from './normalisers/softmax.ts';
 import { projections } from './projections.ts';
-import { softmaxSteps } from './softmax.ts';
 import type { Keys, Queries } from './steps.ts';
 
 /**

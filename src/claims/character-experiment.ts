@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Mechanism } from '../attention/mechanism.ts';
-import { type Position, positions } from '../attention/positions.ts';
+import { type Position, positions } from '../attention/positions/positions.ts';
 import { shapesOf } from '../train/feeds.ts';
 import { trainMemory } from '../train/memory.ts';
 import { adamW } from '../train/optimizers/adamw.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { goatPrior } from '../attention/goat-prior.ts';
 import { goat } from '../attention/mechanisms/goat.ts';
 import { softmaxAttention } from '../attention/mechanisms/softmax.ts';
 import { additive, causalMask, wholeText } from '../attention/places.ts';
-import { lags } from '../attention/position-bias.ts';
+import { goatPrior } from '../attention/positions/goat-prior.ts';
+import { lags } from '../attention/positions/position-bias.ts';
 import { seededRandom, seedFor } from '../random.ts';
 import { add, mean, pick, slice, softmax, type Tensor } from '../tensor/index.ts';
 import { copyMixture, firstLookedAt, copyMixtureLength as T } from '../train/toys/copy-mixture.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { planned } from '../attention/layer-plans.ts';
 import { softmaxAttention } from '../attention/mechanisms/softmax.ts';
+import { taylorAttention } from '../attention/normalisers/taylor.ts';
 import { queryIndependentAttention } from '../attention/query-independent.ts';
-import { taylorAttention } from '../attention/taylor.ts';
 import { tokenMlp } from '../attention/token-mlp.ts';
 import { deepBackcopy } from '../train/toys/deep-backcopy.ts';
 import { associativeRecall, type RecallOptions } from '../train/toys/recall.ts';

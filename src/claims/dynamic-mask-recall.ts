@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { rawTokenScores, type ScoreHeads, tokenScores } from '../attention/dynamic-mask.ts';
 import { type DynamicMaskOptions, dynamicMaskAttention } from '../attention/mechanisms/dynamic-mask-attention.ts';
+import { rawTokenScores, type ScoreHeads, tokenScores } from '../attention/selection/dynamic-mask.ts';
 import { seededRandom, seedFor } from '../random.ts';
 import type { Tensor } from '../tensor/index.ts';
 import { type FillerRecallOptions, fillerRecall, M, words } from '../train/toys/filler-recall.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { decayRates } from '../attention/decay-rates.ts';
 import type { RowSums } from '../attention/mechanism.ts';
 import { lightningAttention } from '../attention/mechanisms/lightning-attention.ts';
+import { decayRates } from '../attention/positions/decay-rates.ts';
 import type { HostTensor } from '../runtime/backend.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { mean, pick, slice, type Within } from '../tensor/index.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { chunkedLightning, decayMask } from '../attention/lightning.ts';
 import { wholeText } from '../attention/places.ts';
+import { chunkedLightning, decayMask } from '../attention/recurrent/lightning.ts';
 import type { Keys, Queries, Scores } from '../attention/steps.ts';
 import { normal, seededRandom } from '../random.ts';
 import type { HostTensor } from '../runtime/backend.ts';

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { headNorm } from '../attention/head-norm.ts';
+import { headNorm } from '../attention/gates/head-norm.ts';
 import { layerWithSteps } from '../attention/layer-with-steps.ts';
 import type { Mechanism } from '../attention/mechanism.ts';
 import { headWiseRmsNorm } from '../attention/mechanisms/head-wise-rms-norm.ts';
 import { softmaxAttention } from '../attention/mechanisms/softmax.ts';
+import { softmaxSteps } from '../attention/normalisers/softmax.ts';
 import { wholeText } from '../attention/places.ts';
-import { softmaxSteps } from '../attention/softmax.ts';
 import type { Queries } from '../attention/steps.ts';
 import { logits } from '../models/forward.ts';
 import { createHooks } from '../models/hooks.ts';

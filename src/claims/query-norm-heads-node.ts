@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { resolveBudget } from '../attention/head-budget.ts';
-import type { HeadChoice } from '../attention/head-choice.ts';
-import { queryNormGates } from '../attention/head-router.ts';
 import type { HeadSizes } from '../attention/projections.ts';
+import { resolveBudget } from '../attention/selection/head-budget.ts';
+import type { HeadChoice } from '../attention/selection/head-choice.ts';
+import { queryNormGates } from '../attention/selection/head-router.ts';
 import type { AttentionGiven, Queries } from '../attention/steps.ts';
 import { InputError } from '../error.ts';
 import { protocolTexts } from '../load/prompts.ts';

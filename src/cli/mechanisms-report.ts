@@ -1,4 +1,4 @@
-import { rotary } from '../attention/rope-frequencies.ts';
+import { rotary } from '../attention/positions/rope-frequencies.ts';
 import { layerCost } from '../claims/mechanisms/cost.ts';
 import { type ComparisonResult, toyOf } from '../claims/mechanisms/experiment.ts';
 import type { ToyName } from '../claims/mechanisms/toy-names.ts';

@@ -1,6 +1,6 @@
 import type { Mechanism, TrainingTap } from '../attention/mechanism.ts';
 import { softmaxAttention } from '../attention/mechanisms/softmax.ts';
-import { type Position, positions } from '../attention/positions.ts';
+import { type Position, positions } from '../attention/positions/positions.ts';
 import { InputError } from '../error.ts';
 import type { ActivationName } from '../layers/activations.ts';
 import { rmsNorm } from '../layers/norms.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { scaleFunctions } from '../../src/attention/affine-scale.ts';
+import { scaleFunctions } from '../../src/attention/gates/affine-scale.ts';
 import { type AffineScaledOptions, affineScaled } from '../../src/attention/mechanisms/affine-scaled-attention.ts';
 import { softmaxAttention } from '../../src/attention/mechanisms/softmax.ts';
 import { wholeText } from '../../src/attention/places.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { depthwise, grouped, lastOf, withPast } from '../../src/attention/causal-convolution.ts';
+import { depthwise, grouped, lastOf, withPast } from '../../src/attention/convolutions/causal-convolution.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import { constant, lower, type Tensor } from '../../src/tensor/index.ts';
 import { worst } from './support.ts';

@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { latentCache, latentCoreFlops, latentParameters } from '../../src/attention/compressed-convolutional-cost.ts';
+import {
+  latentCache,
+  latentCoreFlops,
+  latentParameters,
+} from '../../src/attention/convolutions/compressed-convolutional-cost.ts';
 import {
   type CompressedConvolutionalOptions,
   compressedConvolutionalAttention,
 } from '../../src/attention/mechanisms/compressed-convolutional-attention.ts';
 import { type Places, wholeText } from '../../src/attention/places.ts';
-import { rotary } from '../../src/attention/rope-frequencies.ts';
+import { rotary } from '../../src/attention/positions/rope-frequencies.ts';
 import { add, constant, iota } from '../../src/tensor/index.ts';
 import { naiveConvolutional } from './naive/compressed-convolutional-attention.ts';
 import { causalSoftmax, gatherValues, type NaiveWeights, timesMatrix } from './naive/heads.ts';

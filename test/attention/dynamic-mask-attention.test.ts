@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { keptKeys } from '../../src/attention/dynamic-mask.ts';
 import type { Mechanism } from '../../src/attention/mechanism.ts';
 import {
   type DynamicMaskOptions,
@@ -7,9 +6,10 @@ import {
 } from '../../src/attention/mechanisms/dynamic-mask-attention.ts';
 import { softmaxAttention } from '../../src/attention/mechanisms/softmax.ts';
 import { wholeText } from '../../src/attention/places.ts';
-import { rotary } from '../../src/attention/rope-frequencies.ts';
-import { scrambledOrder } from '../../src/attention/scrambled-order.ts';
-import { topVisible } from '../../src/attention/top-visible.ts';
+import { rotary } from '../../src/attention/positions/rope-frequencies.ts';
+import { keptKeys } from '../../src/attention/selection/dynamic-mask.ts';
+import { scrambledOrder } from '../../src/attention/selection/scrambled-order.ts';
+import { topVisible } from '../../src/attention/selection/top-visible.ts';
 import { add, cast, dot, exp, gradients, multiply, select, softmax, sum, type Tensor } from '../../src/tensor/index.ts';
 import { familyFolder } from '../models/support.ts';
 import { evaluate, given } from './evaluate.ts';

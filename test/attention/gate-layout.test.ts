@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { queryAndGate } from '../../src/attention/gate-layout.ts';
+import { queryAndGate } from '../../src/attention/gates/gate-layout.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import { input, lower, type Output } from '../../src/tensor/index.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { gatedNorm, gatedPattern } from '../../src/attention/gate.ts';
+import { gatedNorm, gatedPattern } from '../../src/attention/gates/gate.ts';
 import { type GatedOptions, gated } from '../../src/attention/mechanisms/gated-attention.ts';
 import { softmaxAttention } from '../../src/attention/mechanisms/softmax.ts';
 import { wholeText } from '../../src/attention/places.ts';

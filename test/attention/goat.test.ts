@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { goatPrior } from '../../src/attention/goat-prior.ts';
 import type { AttentionTap } from '../../src/attention/layer.ts';
 import { type GoatOptions, goat } from '../../src/attention/mechanisms/goat.ts';
 import { type Places, wholeText } from '../../src/attention/places.ts';
+import { goatPrior } from '../../src/attention/positions/goat-prior.ts';
 import type { Keys } from '../../src/attention/steps.ts';
 import type { HostTensor } from '../../src/runtime/backend.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';

@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { decayRates } from '../../src/attention/decay-rates.ts';
-import { chunkedLightning, decayed, decayMask, outerProduct, readState } from '../../src/attention/lightning.ts';
-import { firstAngles, linearisedPositions } from '../../src/attention/lrpe.ts';
 import { lightningAttention, miniMaxLightning } from '../../src/attention/mechanisms/lightning-attention.ts';
 import { wholeText } from '../../src/attention/places.ts';
+import { decayRates } from '../../src/attention/positions/decay-rates.ts';
+import { firstAngles, linearisedPositions } from '../../src/attention/positions/lrpe.ts';
+import {
+  chunkedLightning,
+  decayed,
+  decayMask,
+  outerProduct,
+  readState,
+} from '../../src/attention/recurrent/lightning.ts';
 import { normal, seededRandom } from '../../src/random.ts';
 import { add, dot, gradients, input, multiply, sum, type Tensor } from '../../src/tensor/index.ts';
 import type { Node } from '../../src/tensor/tensor.ts';

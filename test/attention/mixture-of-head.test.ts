@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { usedShare } from '../../src/attention/head-budget.ts';
-import { chooseHeads, headLoad, loadBalance } from '../../src/attention/head-choice.ts';
-import { queryNormGates } from '../../src/attention/head-router.ts';
 import { type MixtureOfHeadOptions, mixtureOfHead } from '../../src/attention/mechanisms/mixture-of-head.ts';
 import { softmaxAttention } from '../../src/attention/mechanisms/softmax.ts';
+import { usedShare } from '../../src/attention/selection/head-budget.ts';
+import { chooseHeads, headLoad, loadBalance } from '../../src/attention/selection/head-choice.ts';
+import { queryNormGates } from '../../src/attention/selection/head-router.ts';
 import type { AttentionGiven } from '../../src/attention/steps.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import { constant, gradients, iota, lower, multiply, type Output, sum, type Tensor } from '../../src/tensor/index.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { softmaxAttention } from '../../src/attention/mechanisms/softmax.ts';
-import { alibiSlopes, relativeBias, relativeBuckets } from '../../src/attention/position-bias.ts';
-import { type PositionName, positionNames, positions } from '../../src/attention/positions.ts';
+import { alibiSlopes, relativeBias, relativeBuckets } from '../../src/attention/positions/position-bias.ts';
+import { type PositionName, positionNames, positions } from '../../src/attention/positions/positions.ts';
 import type { HostTensor } from '../../src/runtime/backend.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import { gradients, input, iota, lower, sum, type Tensor, type Within } from '../../src/tensor/index.ts';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { gated } from '../../src/attention/mechanisms/gated-attention.ts';
-import { rotary } from '../../src/attention/rope-frequencies.ts';
+import { rotary } from '../../src/attention/positions/rope-frequencies.ts';
 import { openFile } from '../../src/load/bytes-node.ts';
 import { openSafetensorsFile } from '../../src/load/safetensors-file.ts';
 import { fixtures } from '../fixtures.ts';

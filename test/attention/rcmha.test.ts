@@ -3,8 +3,8 @@ import type { Mechanism } from '../../src/attention/mechanism.ts';
 import { type RcmhaOptions, rcmha, rcmhaWithMemory } from '../../src/attention/mechanisms/rcmha.ts';
 import { softmaxAttention } from '../../src/attention/mechanisms/softmax.ts';
 import { type Places, wholeText } from '../../src/attention/places.ts';
-import { lookedUpTerms, shiftedTerms } from '../../src/attention/relative-terms.ts';
-import { nextMemory } from '../../src/attention/segment-memory.ts';
+import { lookedUpTerms, shiftedTerms } from '../../src/attention/positions/relative-terms.ts';
+import { nextMemory } from '../../src/attention/recurrent/segment-memory.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import {
   add,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rotary } from '../../src/attention/rope-frequencies.ts';
+import { rotary } from '../../src/attention/positions/rope-frequencies.ts';
 
 describe('frequencies of the turning part of a head', () => {
   it('are theta^(−2i / width), one for each pair', () => {

@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { firstCentroids, nearest, smoothedMeans, updatedOnSphere, updatedSums } from '../../src/attention/centroids.ts';
 import { type RoutingOptions, routingTransformer } from '../../src/attention/mechanisms/routing-transformer.ts';
 import { softmaxAttention } from '../../src/attention/mechanisms/softmax.ts';
 import { wholeText } from '../../src/attention/places.ts';
-import { clusterPattern, pastClusters, wholeTextClusters } from '../../src/attention/routing.ts';
+import {
+  firstCentroids,
+  nearest,
+  smoothedMeans,
+  updatedOnSphere,
+  updatedSums,
+} from '../../src/attention/selection/centroids.ts';
+import { clusterPattern, pastClusters, wholeTextClusters } from '../../src/attention/selection/routing.ts';
 import {
   dot,
   expand,

@@ -1,7 +1,7 @@
 import type { AttentionHook, AttentionTap } from '../../src/attention/layer.ts';
 import type { Mechanism, MechanismSite } from '../../src/attention/mechanism.ts';
 import { type Places, wholeText } from '../../src/attention/places.ts';
-import { rotary } from '../../src/attention/rope-frequencies.ts';
+import { rotary } from '../../src/attention/positions/rope-frequencies.ts';
 import { normal, seededRandom, seedFor } from '../../src/random.ts';
 import type { HostTensor } from '../../src/runtime/backend.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';

@@ -1,5 +1,5 @@
-import { type MemoryNetworkOptions, memoryNetwork } from '../../src/attention/memory-network.ts';
-import { type MemoryState, memorise } from '../../src/attention/memory-recurrence.ts';
+import { type MemoryNetworkOptions, memoryNetwork } from '../../src/attention/recurrent/memory-network.ts';
+import { type MemoryState, memorise } from '../../src/attention/recurrent/memory-recurrence.ts';
 import { normal, seededRandom } from '../../src/random.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import { concat, input, lower, slice, type Tensor } from '../../src/tensor/index.ts';

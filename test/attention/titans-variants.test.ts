@@ -8,9 +8,9 @@ import {
   titansMemory,
   titansWindow,
 } from '../../src/attention/mechanisms/titans.ts';
-import { memoryNetwork } from '../../src/attention/memory-network.ts';
-import { memorise } from '../../src/attention/memory-recurrence.ts';
 import { wholeText } from '../../src/attention/places.ts';
+import { memoryNetwork } from '../../src/attention/recurrent/memory-network.ts';
+import { memorise } from '../../src/attention/recurrent/memory-recurrence.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import { gradients, input, lower, multiply, rename, slice, sum, type Tensor } from '../../src/tensor/index.ts';
 import * as naive from './naive/titans.ts';

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { positions } from '../../src/attention/positions.ts';
+import { positions } from '../../src/attention/positions/positions.ts';
 import { attentionNamed, attentionNames } from '../../src/claims/emergence/attention.ts';
 import { type EmergenceResult, emergence } from '../../src/claims/emergence/experiment.ts';
 import { factors, settingOf } from '../../src/claims/emergence/factors.ts';

@@ -13,13 +13,13 @@
  * token by token is not the whole text. Shape of α and the running mean a head: from the paper's parameter counts, and ours.
  */
 import { InputError } from '../../error.ts';
-import { type AffineSettings, affineSteps, scaleFunctions } from '../affine-scale.ts';
 import { attention } from '../attention.ts';
-import { type GateSettings, gateSettings, type OutputGateOptions } from '../gate-options.ts';
-import { type GatedSteps, gatedLayer } from '../gated.ts';
+import { type AffineSettings, affineSteps, scaleFunctions } from '../gates/affine-scale.ts';
+import { type GateSettings, gateSettings, type OutputGateOptions } from '../gates/gate-options.ts';
+import { type GatedSteps, gatedLayer } from '../gates/gated.ts';
 import type { Mechanism, MechanismFile } from '../mechanism.ts';
+import { softmaxSteps } from '../normalisers/softmax.ts';
 import { projections } from '../projections.ts';
-import { softmaxSteps } from '../softmax.ts';
 import { describeGate } from './gated-attention.ts';
 
 export type AffineScaledOptions = {

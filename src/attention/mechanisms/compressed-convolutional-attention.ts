@@ -13,13 +13,18 @@
 import { InputError } from '../../error.ts';
 import { Dim, multiply, rename, select, type Tensor } from '../../tensor/index.ts';
 import { attention } from '../attention.ts';
-import { convolutionalLatent, type LatentPast, type LatentPieces, reachBack } from '../convolutional-latent.ts';
+import {
+  convolutionalLatent,
+  type LatentPast,
+  type LatentPieces,
+  reachBack,
+} from '../convolutions/convolutional-latent.ts';
 import { cachedDecoding, type DecodingLayer } from '../decoding.ts';
 import type { AttentionLayer } from '../layer.ts';
 import type { Mechanism, MechanismFile, MechanismSite, PositionInAttention } from '../mechanism.ts';
+import { softmaxSteps } from '../normalisers/softmax.ts';
 import type { Places } from '../places.ts';
 import { type HeadSizes, projections } from '../projections.ts';
-import { softmaxSteps } from '../softmax.ts';
 import { expectWholeText } from '../whole-text.ts';
 
 export interface CompressedConvolutionalOptions extends Partial<LatentPieces> {

@@ -1,6 +1,6 @@
 import type { MechanismFile } from '../mechanism.ts';
+import { taylorAttention } from '../normalisers/taylor.ts';
 import { queryIndependentAttention } from '../query-independent.ts';
-import { taylorAttention } from '../taylor.ts';
 import { tokenMlp } from '../token-mlp.ts';
 
 /**

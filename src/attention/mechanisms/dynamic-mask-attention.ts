@@ -3,6 +3,9 @@ import { rmsNorm } from '../../layers/norms.ts';
 import { concat, Dim, slice, type Tensor } from '../../tensor/index.ts';
 import { attention } from '../attention.ts';
 import { cachedDecoding, type DecodingLayer } from '../decoding.ts';
+import type { AttentionLayer } from '../layer.ts';
+import type { Mechanism, MechanismFile, MechanismSite } from '../mechanism.ts';
+import { projections } from '../projections.ts';
 import {
   dynamicMaskSteps,
   type KeyChoice,
@@ -10,10 +13,7 @@ import {
   rawTokenScores,
   type TokenScores,
   tokenScores,
-} from '../dynamic-mask.ts';
-import type { AttentionLayer } from '../layer.ts';
-import type { Mechanism, MechanismFile, MechanismSite } from '../mechanism.ts';
-import { projections } from '../projections.ts';
+} from '../selection/dynamic-mask.ts';
 import type { Values } from '../steps.ts';
 
 interface Common {

@@ -14,12 +14,12 @@
  * can come near zero removes sinks; `ns-sigmoid` and `inputIndependent` are the controls. The side of head norms on which the gates of
  * queries and keys stand, and whether a shared gate is averaged before or after its activation, are not stated: before, and after.
  */
-import { type GatedOptions, type GateSettings, gateSettings } from '../gate-options.ts';
-import { gatedLayer } from '../gated.ts';
+import { type GatedOptions, type GateSettings, gateSettings } from '../gates/gate-options.ts';
+import { gatedLayer } from '../gates/gated.ts';
 import type { Mechanism, MechanismFile } from '../mechanism.ts';
-import { softmaxSteps } from '../softmax.ts';
+import { softmaxSteps } from '../normalisers/softmax.ts';
 
-export type { GatedOptions } from '../gate-options.ts';
+export type { GatedOptions } from '../gates/gate-options.ts';
 
 /**
  * Softmax attention with a gate: `gated({ position: 'sdpa-output' })` is the form that Qwen3-Next ships (stored there with

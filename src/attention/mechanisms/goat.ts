@@ -13,14 +13,21 @@ import {
   weight,
 } from '../../tensor/index.ts';
 import { attention } from '../attention.ts';
-import { type GoatPrior, goatPrior, priorInitial, type RelativePart, type SinkPart, spread } from '../goat-prior.ts';
-import { kernels } from '../kernels.ts';
 import type { AttentionLayer } from '../layer.ts';
 import type { Mechanism, MechanismFile, MechanismSite } from '../mechanism.ts';
+import { kernels } from '../normalisers/kernels.ts';
+import { softmaxSteps } from '../normalisers/softmax.ts';
 import type { Places } from '../places.ts';
-import { lags } from '../position-bias.ts';
+import {
+  type GoatPrior,
+  goatPrior,
+  priorInitial,
+  type RelativePart,
+  type SinkPart,
+  spread,
+} from '../positions/goat-prior.ts';
+import { lags } from '../positions/position-bias.ts';
 import { projections } from '../projections.ts';
-import { softmaxSteps } from '../softmax.ts';
 import type { AttentionSteps, Keys, Queries } from '../steps.ts';
 
 /**

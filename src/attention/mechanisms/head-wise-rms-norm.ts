@@ -11,10 +11,10 @@
  */
 import { InputError } from '../../error.ts';
 import { attention } from '../attention.ts';
-import { headNorm } from '../head-norm.ts';
+import { headNorm } from '../gates/head-norm.ts';
 import type { Mechanism, MechanismFile } from '../mechanism.ts';
+import { softmaxSteps } from '../normalisers/softmax.ts';
 import { projections } from '../projections.ts';
-import { softmaxSteps } from '../softmax.ts';
 
 export interface HeadWiseRmsNormOptions {
   /** One λ for all heads of a layer (default) or one for each head. */

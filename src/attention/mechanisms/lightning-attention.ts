@@ -1,12 +1,12 @@
 import { InputError } from '../../error.ts';
+import type { Mechanism, MechanismFile } from '../mechanism.ts';
+import { firstAngles } from '../positions/lrpe.ts';
 import {
   type LightningOptions,
   type LightningSettings,
   lightningDecoding,
   lightningLayer,
-} from '../lightning-layer.ts';
-import { firstAngles } from '../lrpe.ts';
-import type { Mechanism, MechanismFile } from '../mechanism.ts';
+} from '../recurrent/lightning-layer.ts';
 
 const defaults: LightningSettings = {
   ...{ decay: 'transnormer', positions: 'lrpe-first', features: 'silu', values: 'plain' },

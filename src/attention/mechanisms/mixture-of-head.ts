@@ -12,13 +12,13 @@
  */
 import { InputError } from '../../error.ts';
 import { multiply } from '../../tensor/index.ts';
-import { tapGate } from '../gate.ts';
-import { type HeadBudget, resolveBudget } from '../head-budget.ts';
-import { type HeadChoice, loadBalance } from '../head-choice.ts';
-import { learnedGates, queryNormGates, type RoutedGates } from '../head-router.ts';
+import { tapGate } from '../gates/gate.ts';
 import { layerWithSteps } from '../layer-with-steps.ts';
 import type { Mechanism, MechanismFile, MechanismSite } from '../mechanism.ts';
-import { softmaxSteps } from '../softmax.ts';
+import { softmaxSteps } from '../normalisers/softmax.ts';
+import { type HeadBudget, resolveBudget } from '../selection/head-budget.ts';
+import { type HeadChoice, loadBalance } from '../selection/head-choice.ts';
+import { learnedGates, queryNormGates, type RoutedGates } from '../selection/head-router.ts';
 
 interface CommonOptions {
   /** Which heads are always on and how many others a token uses, the same in all layers or for each. Default: half the heads and a quarter. */

@@ -11,10 +11,7 @@
  */
 import { InputError } from '../../error.ts';
 import { add, Dim, iota, type Tensor } from '../../tensor/index.ts';
-import { cachedDecoding } from '../decoding.ts';
-import type { HeadFilters } from '../head-convolution.ts';
-import type { AttentionLayer } from '../layer.ts';
-import type { Mechanism, MechanismFile, MechanismSite } from '../mechanism.ts';
+import type { HeadFilters } from '../convolutions/head-convolution.ts';
 import {
   type ConvolutionPast,
   nextPast,
@@ -22,7 +19,10 @@ import {
   type RelativeMemory,
   relativeConvolutionLayer,
   relativeConvolutionParts,
-} from '../relative-convolution.ts';
+} from '../convolutions/relative-convolution.ts';
+import { cachedDecoding } from '../decoding.ts';
+import type { AttentionLayer } from '../layer.ts';
+import type { Mechanism, MechanismFile, MechanismSite } from '../mechanism.ts';
 import type { Values } from '../steps.ts';
 
 interface ConvolutionOptions {

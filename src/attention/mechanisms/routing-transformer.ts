@@ -1,9 +1,9 @@
 import { InputError } from '../../error.ts';
-import type { CentroidLearning } from '../centroids.ts';
-import { firstCentroids } from '../centroids.ts';
 import { cachedDecoding } from '../decoding.ts';
 import type { Mechanism, MechanismFile, MechanismSite } from '../mechanism.ts';
-import { type RoutingSettings, routingLayer } from '../routing-layer.ts';
+import type { CentroidLearning } from '../selection/centroids.ts';
+import { firstCentroids } from '../selection/centroids.ts';
+import { type RoutingSettings, routingLayer } from '../selection/routing-layer.ts';
 
 export interface RoutingOptions {
   /** k, clusters of a head, at least 1. Default √context, rounded. */

@@ -1,8 +1,8 @@
-import { featureKernel } from '../feature-kernels.ts';
-import { keyBias } from '../key-bias.ts';
 import type { MechanismFile } from '../mechanism.ts';
-import { pointwise } from '../pointwise.ts';
-import { pNormalisedSoftmax, scaledSoftmax } from '../scaled-softmax.ts';
+import { featureKernel } from '../normalisers/feature-kernels.ts';
+import { keyBias } from '../normalisers/key-bias.ts';
+import { pointwise } from '../normalisers/pointwise.ts';
+import { pNormalisedSoftmax, scaledSoftmax } from '../normalisers/scaled-softmax.ts';
 
 /**
  * The biases and attention operations of "When Attention Sink Emerges in Language Models" (2410.10781) that are not among the sink-free

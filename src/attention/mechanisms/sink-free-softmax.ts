@@ -1,11 +1,11 @@
-import { clippedSoftmax } from '../clipped-softmax.ts';
-import { headSliceGate } from '../head-slice-gate.ts';
-import { keyBias, valueBias } from '../key-bias.ts';
+import { headSliceGate } from '../gates/head-slice-gate.ts';
 import type { MechanismFile } from '../mechanism.ts';
-import { pointwise } from '../pointwise.ts';
-import { normalisedSigmoid, sigmoidAttention } from '../sigmoid.ts';
-import { sinkLogit, softmaxOne } from '../sink-logit.ts';
-import { softpick } from '../softpick.ts';
+import { clippedSoftmax } from '../normalisers/clipped-softmax.ts';
+import { keyBias, valueBias } from '../normalisers/key-bias.ts';
+import { pointwise } from '../normalisers/pointwise.ts';
+import { normalisedSigmoid, sigmoidAttention } from '../normalisers/sigmoid.ts';
+import { sinkLogit, softmaxOne } from '../normalisers/sink-logit.ts';
+import { softpick } from '../normalisers/softpick.ts';
 
 /**
  * Attention in which a head may give (almost) nothing without parking its mass on a token: a term more in the denominator, a learned null

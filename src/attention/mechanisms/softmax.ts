@@ -1,7 +1,7 @@
 import { attention } from '../attention.ts';
 import type { Mechanism, MechanismFile } from '../mechanism.ts';
+import { softmaxSteps } from '../normalisers/softmax.ts';
 import { projections } from '../projections.ts';
-import { softmaxSteps } from '../softmax.ts';
 
 /** Softmax attention, 1706.03762: the baseline of every comparison. */
 export function softmaxAttention(): Mechanism {

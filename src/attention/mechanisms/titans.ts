@@ -1,13 +1,13 @@
 import { cachedDecoding } from '../decoding.ts';
 import { layerWithSteps } from '../layer-with-steps.ts';
 import type { Mechanism, MechanismFile, MechanismSite } from '../mechanism.ts';
-import { memoryAsContext } from '../memory-as-context.ts';
-import { memoryAlone, memoryAsGate, memoryAsLayer } from '../memory-with-attention.ts';
-import { neuralMemoryInitial } from '../neural-memory.ts';
-import { persistentTokenSteps } from '../persistent-tokens.ts';
+import { softmaxSteps } from '../normalisers/softmax.ts';
 import { projections } from '../projections.ts';
-import { softmaxSteps } from '../softmax.ts';
-import { type TitansOptions, titansSetting } from '../titans-options.ts';
+import { memoryAsContext } from '../recurrent/memory-as-context.ts';
+import { memoryAlone, memoryAsGate, memoryAsLayer } from '../recurrent/memory-with-attention.ts';
+import { neuralMemoryInitial } from '../recurrent/neural-memory.ts';
+import { persistentTokenSteps } from '../recurrent/persistent-tokens.ts';
+import { type TitansOptions, titansSetting } from '../recurrent/titans-options.ts';
 
 /**
  * Titans, 2501.00663: a network whose weights are the memory learns, while reading, to map keys to values of the tokens seen; attention

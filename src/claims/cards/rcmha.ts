@@ -1,5 +1,5 @@
 import { rcmha } from '../../attention/mechanisms/rcmha.ts';
-import { positions } from '../../attention/positions.ts';
+import { positions } from '../../attention/positions/positions.ts';
 import { seededRandom, shuffle } from '../../random.ts';
 import type { TrainState } from '../../train/state.ts';
 import { characterExperiment, characterSettings, smallerText } from '../character-experiment.ts';

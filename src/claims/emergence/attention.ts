@@ -1,10 +1,10 @@
-import { featureKernel } from '../../attention/feature-kernels.ts';
-import { keyBias, valueBias } from '../../attention/key-bias.ts';
 import type { Mechanism } from '../../attention/mechanism.ts';
 import { softmaxAttention } from '../../attention/mechanisms/softmax.ts';
-import { pointwise } from '../../attention/pointwise.ts';
-import { scaledSoftmax } from '../../attention/scaled-softmax.ts';
-import { normalisedSigmoid, sigmoidAttention } from '../../attention/sigmoid.ts';
+import { featureKernel } from '../../attention/normalisers/feature-kernels.ts';
+import { keyBias, valueBias } from '../../attention/normalisers/key-bias.ts';
+import { pointwise } from '../../attention/normalisers/pointwise.ts';
+import { scaledSoftmax } from '../../attention/normalisers/scaled-softmax.ts';
+import { normalisedSigmoid, sigmoidAttention } from '../../attention/normalisers/sigmoid.ts';
 
 /** Biases and attention operations of the study, by the names of its tables. */
 const made = {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { positions } from '../../attention/positions.ts';
+import { positions } from '../../attention/positions/positions.ts';
 import { logits } from '../../models/forward.ts';
 import { createHooks } from '../../models/hooks.ts';
 import type { HostTensor } from '../../runtime/backend.ts';

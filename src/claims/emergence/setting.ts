@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { positionNames } from '../../attention/positions.ts';
+import { positionNames } from '../../attention/positions/positions.ts';
 import { attentionNames } from './attention.ts';
 
 const count = z

@@ -1,7 +1,7 @@
 import { attention } from '../../attention/attention.ts';
+import { softmaxSteps } from '../../attention/normalisers/softmax.ts';
+import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { projections } from '../../attention/projections.ts';
-import { rotary } from '../../attention/rope-frequencies.ts';
-import { softmaxSteps } from '../../attention/softmax.ts';
 import type { Keys, Queries, Stream } from '../../attention/steps.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { rmsNorm } from '../../layers/norms.ts';

@@ -1,6 +1,6 @@
 import { attention } from '../../attention/attention.ts';
-import { rotary } from '../../attention/rope-frequencies.ts';
-import { softmaxSteps } from '../../attention/softmax.ts';
+import { softmaxSteps } from '../../attention/normalisers/softmax.ts';
+import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import type { Queries, Stream } from '../../attention/steps.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { linear } from '../../layers/linear.ts';

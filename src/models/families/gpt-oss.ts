@@ -1,8 +1,8 @@
 import { attention } from '../../attention/attention.ts';
-import { learnedSink } from '../../attention/learned-sink.ts';
+import { learnedSink } from '../../attention/normalisers/learned-sink.ts';
+import { softmaxSteps } from '../../attention/normalisers/softmax.ts';
+import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { projections } from '../../attention/projections.ts';
-import { rotary } from '../../attention/rope-frequencies.ts';
-import { softmaxSteps } from '../../attention/softmax.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
 import { weight } from '../../tensor/index.ts';

@@ -1,5 +1,5 @@
 import { attention } from '../../attention/attention.ts';
-import { softmaxSteps } from '../../attention/softmax.ts';
+import { softmaxSteps } from '../../attention/normalisers/softmax.ts';
 import type { Queries, Stream } from '../../attention/steps.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { linear } from '../../layers/linear.ts';

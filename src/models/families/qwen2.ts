@@ -1,4 +1,4 @@
-import { rotary } from '../../attention/rope-frequencies.ts';
+import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { readRope } from '../../load/rope-config.ts';
 import type { Family } from '../family.ts';

@@ -1,4 +1,4 @@
-import { rotary } from '../../attention/rope-frequencies.ts';
+import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import type { Keys, Queries } from '../../attention/steps.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { rmsNorm } from '../../layers/norms.ts';

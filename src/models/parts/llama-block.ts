@@ -1,7 +1,7 @@
 import { type AttentionParts, attention } from '../../attention/attention.ts';
+import { softmaxSteps } from '../../attention/normalisers/softmax.ts';
+import type { Rotary } from '../../attention/positions/rope.ts';
 import { projections } from '../../attention/projections.ts';
-import type { Rotary } from '../../attention/rope.ts';
-import { softmaxSteps } from '../../attention/softmax.ts';
 import type { ActivationName } from '../../layers/activations.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import type { Block, DecoderSizes } from '../decoder.ts';

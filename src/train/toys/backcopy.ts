@@ -1,5 +1,5 @@
 import type { Mechanism } from '../../attention/mechanism.ts';
-import { rotary } from '../../attention/rope-frequencies.ts';
+import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { linear } from '../../layers/linear.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import {

@@ -1,4 +1,4 @@
-import { type Position, positions } from '../../attention/positions.ts';
+import { type Position, positions } from '../../attention/positions/positions.ts';
 import { linear } from '../../layers/linear.ts';
 import { DEFAULT_TEXT } from '../../load/default-text.ts';
 import type { HostTensor } from '../../runtime/backend.ts';

@@ -1,6 +1,6 @@
 import type { Mechanism } from '../../attention/mechanism.ts';
 import { additive, causalMask, wholeText } from '../../attention/places.ts';
-import { positions } from '../../attention/positions.ts';
+import { positions } from '../../attention/positions/positions.ts';
 import type { Scores } from '../../attention/steps.ts';
 import { linear } from '../../layers/linear.ts';
 import { rmsNorm } from '../../layers/norms.ts';

@@ -1,0 +1,78 @@
+import { InputError } from '../../error.ts';
+import {
+  add,
+  cast,
+  constant,
+  gather,
+  maximum,
+  minimum,
+  multiply,
+  subtract,
+  type Tensor,
+  weight,
+} from '../../tensor/index.ts';
+import type { Places } from '../places.ts';
+import type { HeadSizes } from '../projections.ts';
+import type { ScoreBias } from '../steps.ts';
+
+/** Position of the query minus position of the key (int64): 0 at itself, 1 at the key before it, negative for later keys. */
+export function lags({ queryPositions, keyPositions }: Places): Tensor<'B' | 'T' | 'S'> {
+  return subtract(queryPositions as Tensor<'B' | 'T'>, keyPositions as Tensor<'B' | 'S'>);
+}
+
+/** Slopes of ALiBi for H heads: 2^(−8h/H), h = 1 … H, in the order of the heads. */
+export function alibiSlopes(H: number): number[] {
+  return Array.from({ length: H }, (_, i) => 2 ** ((-8 * (i + 1)) / H));
+}
+
+/**
+ * ALiBi, 2108.12409: s_ij − slope_h · (i − j). Nothing is trained. The authors' code interpolates between powers of two where H is none;
+ * here the formula of `alibiSlopes` holds for every H.
+ */
+export function alibi({ H, G }: Pick<HeadSizes, 'H' | 'G'>): ScoreBias {
+  const slopes = constant(alibiSlopes(H), { G, R: H / G });
+  return (scores, places) => subtract(scores, multiply(cast(lags(places), 'float32'), slopes));
+}
+
+export interface RelativeBiasOptions {
+  /** Full name of the table [buckets, G, R] without `.weight`. T5 has one for all layers. Default `model.relative_attention_bias`. */
+  readonly name?: string;
+  /** Even, at least 2. Default 32. */
+  readonly buckets?: number;
+  /** Lags from here on share the last bucket; more than half the buckets. Default 128. */
+  readonly maxDistance?: number;
+}
+
+/**
+ * Bucket of each lag 0 … maxDistance − 1 looking back (T5's buckets of a decoder, 1910.10683): half the buckets are single lags, the others
+ * widen as the logarithm of the lag.
+ */
+export function relativeBuckets(buckets: number, maxDistance: number): number[] {
+  const single = buckets / 2;
+  return Array.from({ length: maxDistance }, (_, lag) =>
+    lag < single
+      ? lag
+      : Math.min(single + Math.floor((Math.log(lag / single) / Math.log(maxDistance / single)) * single), buckets - 1),
+  );
+}
+
+/**
+ * T5's relative positions, 1910.10683: s_ij + table[bucket(i − j), head], the table trained and shared by all layers. Throws an InputError
+ * for buckets that do not fit.
+ */
+export function relativeBias({ H, G }: Pick<HeadSizes, 'H' | 'G'>, options: RelativeBiasOptions = {}): ScoreBias {
+  const { name = 'model.relative_attention_bias', buckets = 32, maxDistance = 128 } = options;
+  if (!Number.isSafeInteger(buckets) || buckets < 2 || buckets % 2 !== 0)
+    throw new InputError(`relative bias: expected buckets to be an even number of at least 2, got ${buckets}`);
+  if (!Number.isSafeInteger(maxDistance) || maxDistance <= buckets / 2)
+    throw new InputError(
+      `relative bias: expected maxDistance to be a whole number above half the ${buckets} buckets, got ${maxDistance}`,
+    );
+  return (scores, places) => {
+    const ofLag = constant(relativeBuckets(buckets, maxDistance), { P: maxDistance }, 'int64');
+    // Later keys are masked: their bucket does not matter, but it must be one.
+    const lag = minimum(maximum(lags(places), 0), maxDistance - 1);
+    const table = weight(`${name}.weight`, { I: buckets, G, R: H / G });
+    return add(scores, gather(table, gather(ofLag, lag, 'P'), 'I'));
+  };
+}

@@ -1,0 +1,52 @@
+import {
+  add,
+  cast,
+  concat,
+  constant,
+  cos,
+  multiply,
+  negate,
+  remainder,
+  rename,
+  roll,
+  sin,
+  sizes,
+  slice,
+  type Tensor,
+  type Within,
+} from '../../tensor/index.ts';
+import { doublePositions } from '../places.ts';
+
+/**
+ * Rotary position embedding, 2104.09864: pair i of a head turns by position · frequency[i].
+ * Frequencies are computed once in double precision; scaled variants change them (and may scale the rotated vectors).
+ */
+export interface Rotary {
+  /** Radians per position, one for each pair. The first 2 · pairs of the D components turn, the rest stay. */
+  readonly frequencies: readonly number[];
+  /** Factor on the rotated components (YaRN's attention factor). Default 1. */
+  readonly factor?: number;
+}
+
+/** Rotates x over its axis D by the given positions; pairs are half-split: component i with component i + pairs. */
+export function rotate<A extends string>(
+  x: Tensor<A>,
+  positions: Within<A>,
+  { frequencies, factor = 1 }: Rotary,
+): Tensor<A> {
+  const pairs = frequencies.length;
+  const whole = x as unknown as Tensor<'D'>;
+  const width = sizes(x).get('D')!.constant!;
+  const turning = width === 2 * pairs ? whole : slice(whole, 'D', 0, 2 * pairs);
+  const angle = multiply(doublePositions(positions) as Tensor<never>, constant(frequencies, { I: pairs }, 'float64'));
+  const reduced = cast(remainder(angle, 2 * Math.PI), 'float32');
+  const scaled = (table: Tensor<'I'>) => (factor === 1 ? table : multiply(table, factor));
+  const [c, s] = [scaled(cos(reduced)), scaled(sin(reduced))];
+  const halves = (first: Tensor<'I'>, second: Tensor<'I'>) =>
+    rename(concat([first, second], 'I'), 'I', 'D') as unknown as Tensor<never>;
+  const turned = add(multiply(turning, halves(c, c)), multiply(roll(turning, 'D', pairs), halves(negate(s), s)));
+  const rotated = turned as unknown as Tensor<'D'>;
+  return (width === 2 * pairs
+    ? rotated
+    : concat([rotated, slice(whole, 'D', 2 * pairs, width)], 'D')) as unknown as Tensor<A>;
+}
