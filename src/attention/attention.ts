@@ -1,5 +1,6 @@
 import { divide, isSame, maximum, multiply, subtract, sum, type Tensor } from '../tensor/index.ts';
-import type { AttentionLayer } from './layer.ts';
+import { attendCached, type Bank } from './cached.ts';
+import type { AttentionLayer, AttentionTap } from './layer.ts';
 import { type Rotary, rotate } from './positions/rope.ts';
 import type { AttentionGiven, AttentionSteps, Keys, Queries, ScoreBias, Scores, Stream, Values } from './steps.ts';
 
@@ -24,8 +25,16 @@ function fillRows(pattern: Scores, sink: Tensor<'B' | 'G' | 'R' | 'T'>): Scores 
 }
 
 /** Attention from its projections and its five steps, with its hook points. Watched when any step is; fused else, if it may be. */
-export function attention({ q, k, v, headNorms, rotary, bias, steps: made }: AttentionParts): AttentionLayer {
+export function attention(parts: AttentionParts): AttentionLayer {
+  const { q, k, v, headNorms, rotary, bias, steps: made } = parts;
   return {
+    ...(rotary ? { rotary } : {}),
+    ...(typeof made === 'function'
+      ? {}
+      : {
+          attendCached: (x: Stream, banks: readonly Bank[], hook: AttentionTap) =>
+            attendCached({ ...parts, steps: made }, x, banks, hook),
+        }),
     keysAndValues(x, places, hook) {
       const key = hook('attn.k.hook_out', k(x));
       const normed = headNorms ? headNorms.k(key) : key;

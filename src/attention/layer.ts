@@ -1,5 +1,7 @@
 import type { Tensor } from '../tensor/index.ts';
+import type { Bank } from './cached.ts';
 import type { Places } from './places.ts';
+import type { Rotary } from './positions/rope.ts';
 import type { Keys, Stream, Values } from './steps.ts';
 
 /** Hook points inside attention, after `blocks.{i}.`. S marks keys, T queries. */
@@ -44,4 +46,8 @@ export interface AttentionLayer {
   keysAndValues(x: Tensor<'B' | 'S' | 'M'>, places: Places, hook: AttentionTap): KeysAndValues;
   /** x is the normalised stream along the queries. */
   attend(x: Stream, kv: KeysAndValues, places: Places, hook: AttentionTap): Stream;
+  /** Over keys and values that a cache keeps; absent where there are none, or where they do not suffice. */
+  attendCached?(x: Stream, banks: readonly Bank[], hook: AttentionTap): Stream;
+  /** How keys are rotated, for caches that move them. */
+  readonly rotary?: Rotary;
 }

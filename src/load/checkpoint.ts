@@ -57,6 +57,8 @@ export interface Checkpoint {
   read(name: string): Promise<Float32Array<ArrayBuffer>>;
   /** Raw bytes of one tensor as stored (for block formats such as MXFP4 expert weights in safetensors). */
   readBytes(name: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** A tensor in the blocks it is stored in (`Q4_0`, …), row by row; undefined where it is not stored so. Absent: no tensor is. */
+  readBlocks?(name: string): Promise<{ readonly type: string; readonly bytes: Uint8Array<ArrayBuffer> } | undefined>;
   /** Names, sizes and SHA-256 of the weight files (reads them whole, once). */
   files(): Promise<readonly SourceFile[]>;
   close(): Promise<void>;

@@ -8,24 +8,24 @@ export type Values = Float32Array<ArrayBuffer>;
 /** From the decoded parts, in the order of the file's shapes, to the tensor the model asks for. */
 export type Restore = (parts: readonly Values[]) => Values;
 
-/** Rows of query or key weights (or a bias) from [H, D/2, 2] (interleaved rotary pairs) to [H, 2, D/2] (half-split). */
-export function restoreHalfSplit(shape: readonly number[], heads: number): Restore {
-  const rows = shape[0]!;
-  const width = shape[1] ?? 1;
+/** Where each row of query or key weights of half-split order lies among interleaved rotary pairs: [H, 2, D/2] from [H, D/2, 2]. */
+export function halfSplitRows(rows: number, heads: number): Int32Array {
   const half = rows / heads / 2;
-  return ([from]) => {
-    const to = new Float32Array(from!.length);
-    for (let head = 0; head < heads; head++) {
-      for (let i = 0; i < half; i++) {
-        for (let j = 0; j < 2; j++) {
-          const source = (head * half + i) * 2 + j;
-          const target = (head * 2 + j) * half + i;
-          to.set(from!.subarray(source * width, (source + 1) * width), target * width);
-        }
-      }
-    }
-    return to;
-  };
+  const sources = new Int32Array(rows);
+  for (let head = 0; head < heads; head++)
+    for (let i = 0; i < half; i++)
+      for (let j = 0; j < 2; j++) sources[(head * 2 + j) * half + i] = (head * half + i) * 2 + j;
+  return sources;
+}
+
+/** Rows in another order: row i of the result is row sources[i]. */
+export function takeRows<T extends Float32Array | Uint8Array>(from: T, sources: Int32Array): T {
+  const width = from.length / sources.length;
+  const to = from.slice() as T;
+  sources.forEach((source, row) => {
+    to.set(from.subarray(source * width, (source + 1) * width), row * width);
+  });
+  return to;
 }
 
 /** Gemma stores a norm's weight as 1 + weight. */

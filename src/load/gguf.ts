@@ -7,6 +7,7 @@ import { type GgufTensorInfo, parseGgufHeader } from './gguf-header.ts';
 import { type GgufArchitecture, ggufArchitectures, huggingFaceName } from './gguf-names.ts';
 import type { Restore, Values } from './gguf-restore.ts';
 import * as restore from './gguf-restore.ts';
+import { takeRows } from './gguf-restore.ts';
 import { type GgufTokenizerMetadata, readGgufTokenizer } from './gguf-tokenizer-metadata.ts';
 import { elements, hashedOnce, storedTypes } from './provenance.ts';
 import { quote, show } from './strict-json.ts';
@@ -27,6 +28,8 @@ interface Recipe {
   readonly parts: readonly GgufTensorInfo[];
   readonly shape: readonly number[];
   readonly restore?: Restore;
+  /** Where each row lies in the file, when rows are all that has another order. */
+  readonly rows?: Int32Array;
 }
 
 interface Heads {
@@ -50,7 +53,8 @@ function recipe(
   if (architecture === 'llama' && /\.attn_[qk]\./.test(name)) {
     const count = name.includes('attn_q') ? heads.query : heads.keyValue;
     whole(shape.length <= 2 && shape[0]! % (2 * count) === 0, `${count} heads of rotary pairs`);
-    return { parts: [info], shape, restore: restore.restoreHalfSplit(shape, count) };
+    const rows = restore.halfSplitRows(shape[0]!, count);
+    return { parts: [info], shape, rows, restore: ([from]) => restore.takeRows(from!, rows) };
   }
   if (architecture === 'gemma3' && name.endsWith('norm.weight')) {
     return { parts: [info], shape, restore: restore.restoreOffsetNorm };
@@ -174,6 +178,14 @@ async function open(source: HashableSource, options: GgufOptions): Promise<GgufC
         );
       }
       return source.read(parts[0]!.offset, parts[0]!.bytes);
+    },
+    async readBlocks(name) {
+      const { parts, restore, rows } = find(name);
+      const [info] = parts as [GgufTensorInfo];
+      if (info.type.decode === undefined || parts.length > 1 || (restore !== undefined && rows === undefined))
+        return undefined;
+      const bytes = await source.read(info.offset, info.bytes);
+      return { type: info.type.name, bytes: rows === undefined ? bytes : takeRows(bytes, rows) };
     },
     files: hashedOnce([source]),
     close: () => source.close(),

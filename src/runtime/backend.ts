@@ -12,6 +12,8 @@ export interface SessionOptions {
   readonly threads: number;
   /** Folder of external data files, for weights that are read in place. */
   readonly weightFolder?: string;
+  /** External data files in memory, by the location that initialisers name. Read while compiling, not after. */
+  readonly weightData?: ReadonlyMap<string, Uint8Array>;
   /** Let the runtime print its own warnings. */
   readonly verbose: boolean;
 }

@@ -42,8 +42,8 @@ export function checkFeeds({ inputs, weights }: Graph, feeds: Readonly<Record<st
     const { shape } = fed(feeds, name, `input "${name}"`, type);
     if (shape.length !== axes.size) throw wrong(name, axes, shape, '');
     [...axes.values()].forEach((size, i) => {
-      const [dimension] = size.names;
-      if (dimension === undefined || !size.equals(dimension)) return;
+      const dimension = size.single;
+      if (dimension === undefined) return;
       if (known[dimension] !== undefined && known[dimension] !== shape[i])
         throw wrong(name, axes, shape, `, while ${dimension} is ${known[dimension]} in input "${from[dimension]}"`);
       known[dimension] = shape[i]!;
@@ -53,7 +53,8 @@ export function checkFeeds({ inputs, weights }: Graph, feeds: Readonly<Record<st
   for (const { name, axes } of inputs) {
     const { shape } = feeds[name]!;
     [...axes.values()].forEach((size, i) => {
-      if (size.names.some((dimension) => known[dimension] === undefined)) return;
+      // Its own name was compared above.
+      if (size.single !== undefined || size.names.some((dimension) => known[dimension] === undefined)) return;
       const expected = size.evaluate(known);
       if (shape[i] !== expected)
         throw wrong(name, axes, shape, size.constant === undefined ? `, where ${size} is ${expected}` : '');

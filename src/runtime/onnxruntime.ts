@@ -20,7 +20,7 @@ export async function openSession(
   ort: OnnxRuntime,
   model: Uint8Array,
   provider: string,
-  { threads, weightFolder, verbose }: SessionOptions,
+  { threads, weightFolder, weightData, verbose }: SessionOptions,
 ): Promise<Session> {
   const options = {
     executionProviders: [provider],
@@ -30,6 +30,7 @@ export async function openSession(
     graphOptimizationLevel: 'all',
     enableMemPattern: false,
     logSeverityLevel: verbose ? 2 : 4,
+    ...(weightData ? { externalData: [...weightData].map(([path, data]) => ({ path, data })) } : {}),
     extra: {
       session: {
         // Threads spin while a program runs (twice the speed in single-token steps) and not after it: those of one session would take the

@@ -15,7 +15,24 @@ export interface Program {
   readonly graph: Graph;
   /** Runs once. Every graph input and fed weight must be in `feeds`; `fetch` defaults to all outputs. */
   run(feeds: Readonly<Record<string, HostTensor>>, fetch?: readonly string[]): Promise<Record<string, HostTensor>>;
+  /** Frees the session, and with it its weights, before the runtime does; also for whoever else compiled an equal program. */
+  release(): Promise<void>;
 }
+
+export interface CompileOptions {
+  /** Folder of weights that are read in place. */
+  readonly weightFolder?: string;
+  /** Weights in memory by the location that the graph names. Programs are equal only when they share this very map. */
+  readonly weightData?: ReadonlyMap<string, Uint8Array>;
+}
+
+let maps = 0;
+const mapNumbers = new WeakMap<object, number>();
+const numberOf = (map: object): number => {
+  const known = mapNumbers.get(map) ?? ++maps;
+  mapNumbers.set(map, known);
+  return known;
+};
 
 /**
  * Compiles and runs programs, and owns their memory: `dispose` (or `await using`) releases every session.
@@ -42,10 +59,11 @@ export class Runtime implements AsyncDisposable {
     return this.sessions.size;
   }
 
-  /** Compiles a graph, or finds the session of an equal one. `weightFolder` is needed when weights are initialisers read in place. */
-  async compile(graph: Graph, options: { weightFolder?: string } = {}): Promise<Program> {
+  /** Compiles a graph, or finds the session of an equal one. Weights that are initialisers need their folder or their data. */
+  async compile(graph: Graph, options: CompileOptions = {}): Promise<Program> {
     if (this.disposed) throw new RunError('this runtime has been disposed of');
-    const key = `${options.weightFolder ?? ''}\n${new TextDecoder('latin1').decode(graph.bytes)}`;
+    const { weightFolder = '', weightData } = options;
+    const key = `${weightFolder}\n${weightData ? numberOf(weightData) : ''}\n${new TextDecoder('latin1').decode(graph.bytes)}`;
     let opening = this.sessions.get(key);
     if (!opening) {
       opening = this.backend.compile(graph.bytes, { threads: this.threads, verbose: this.verbose, ...options });
@@ -58,6 +76,10 @@ export class Runtime implements AsyncDisposable {
       run: async (feeds, fetch = graph.outputs) => {
         checkFeeds(graph, feeds);
         return session.run(feeds, fetch);
+      },
+      release: () => {
+        this.sessions.delete(key);
+        return session.release();
       },
     };
   }

@@ -55,10 +55,18 @@ export class Dim {
     return this.terms.size === 1 ? this.terms.get('') : undefined;
   }
 
-  get names(): string[] {
-    return [...new Set([...this.terms.keys()].flatMap((monomial) => monomial.split('·')))]
+  private sorted: string[] | undefined;
+
+  get names(): readonly string[] {
+    this.sorted ??= [...new Set([...this.terms.keys()].flatMap((monomial) => monomial.split('·')))]
       .filter((n) => n !== '')
       .sort();
+    return this.sorted;
+  }
+
+  /** The dimension that this is and nothing else, else undefined. */
+  get single(): string | undefined {
+    return this.terms.size === 1 && this.terms.get(this.names[0] ?? '·') === 1 ? this.names[0] : undefined;
   }
 
   /** Value under the given sizes of the named dimensions; throws a ShapeError when one is missing. */

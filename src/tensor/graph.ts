@@ -3,7 +3,7 @@ import { canonical } from './axes.ts';
 import type { Dim } from './dim.ts';
 import { Lowering, type LoweringOptions } from './lowering.ts';
 import { encodeOnnx, type OnnxValue } from './onnx.ts';
-import { ancestors, schedule } from './schedule.ts';
+import { ancestors, schedule, usersOf } from './schedule.ts';
 import { type DType, describe, type Within } from './tensor.ts';
 
 /** A value to fetch, with the physical order in which it leaves the program. */
@@ -40,11 +40,12 @@ const leafOf = (name: string) => `%size ${name}`;
  * what is made first is reduced and released first, instead of every layer's pattern staying alive until the end.
  */
 export function lower(outputs: Readonly<Record<string, Output>>, options: LoweringOptions): Graph {
-  const lowering = new Lowering(options);
   const entries = Object.entries(outputs).sort(([, a], [, b]) => a.value.node.serial - b.value.node.serial);
   if (entries.length === 0) throw new ShapeError('lower: expected at least one output');
   const roots = entries.map(([, { value }]) => value.node);
-  const fed = ancestors(roots).filter((node) => node.operator.name === 'input');
+  const nodes = ancestors(roots);
+  const lowering = new Lowering(options, usersOf(nodes));
+  const fed = nodes.filter((node) => node.operator.name === 'input');
   // All inputs first: sizes are read from them, wherever they are needed.
   for (const node of fed) lowering.lower(node);
   const declared: OnnxValue[] = [];

@@ -13,18 +13,43 @@ export interface Placed {
   readonly layout: Layout;
 }
 
-/** Where a weight's bytes lie, for weights that become initialisers read in place. */
-export interface WeightStorage {
-  readonly type: ElementType;
+/** Bytes of an external data file: on disk, or in memory under that name. */
+export interface StoredBytes {
   readonly location: string;
   readonly offset: number;
   readonly length: number;
 }
 
+/** A weight of plain numbers, row-major in the order of its axes. */
+export interface PlainStorage extends StoredBytes {
+  readonly type: ElementType;
+}
+
+/**
+ * A matrix [N, K] of `bits`-bit codes in blocks of `block` along K: value = scale · (code − 2^(bits − 1)) + offset. It can be multiplied
+ * over K (axes that are last as stored) and its rows can be gathered; it is nowhere unpacked as a whole.
+ */
+export interface BlockStorage {
+  readonly bits: 4 | 8;
+  /** Values that share a scale: a power of two from 16. */
+  readonly block: number;
+  /** [N, K / block, block · bits / 8] bytes; of two codes in a byte the first has the low bits. */
+  readonly codes: StoredBytes;
+  /** float32 [N, K / block] */
+  readonly scales: StoredBytes;
+  /** float32 [N, K / block]; absent: 0. */
+  readonly offsets?: StoredBytes;
+  /** Precision of what it is multiplied with: rounded to 8 bits for each block (fast), or as it is. Default `int8`. */
+  readonly activations?: 'int8' | 'float32';
+}
+
+/** Where the bytes of a weight lie, for weights that become initialisers. */
+export type WeightStorage = PlainStorage | BlockStorage;
+
 export interface LoweringOptions {
   /**
    * How weights enter. `inputs`: each is fed at every run, in place and without a copy, so programs of equal structure share one session.
-   * A function: where the bytes of a weight lie in an external data file.
+   * A function: where the bytes of a weight lie.
    */
   readonly weights: 'inputs' | ((name: string) => WeightStorage);
 }
@@ -45,9 +70,19 @@ export class Lowering {
   private readonly declared = new Map<string, string>();
   private readonly shared = new Map<string, string[]>();
   private readonly sizeSources = new Map<string, () => string>();
+  private readonly reshaped = new Map<string, { readonly name: string; readonly from: readonly Dim[] }>();
+  private readonly blocks = new Map<string, BlockStorage>();
   private counter = 0;
 
-  constructor(readonly options: LoweringOptions) {}
+  constructor(
+    readonly options: LoweringOptions,
+    private readonly users: ReadonlyMap<Node, readonly Node[]> = new Map(),
+  ) {}
+
+  /** What the program makes of a value. */
+  usersOf(node: Node): readonly Node[] {
+    return this.users.get(node) ?? [];
+  }
 
   /** Lowers a node and all that it needs, each once, in the order of their creation. No recursion: graphs are deeper than the call stack. */
   lower(root: Node): Placed {
@@ -132,12 +167,30 @@ export class Lowering {
         this.inputs.push({ name: input, type: 'float32', shape });
         return [input];
       }
-      const { type, ...data } = this.options.weights(weight);
+      const storage = this.options.weights(weight);
       const initializer = `%weight ${weight}`;
+      if ('codes' in storage) {
+        this.blocks.set(initializer, storage);
+        return [initializer];
+      }
+      const { type, ...data } = storage;
       this.initializers.push({ name: initializer, type, shape, data });
       return [type === 'float32' ? initializer : this.value('Cast', [initializer], { to: 1 })];
     });
     return { name: name!, layout };
+  }
+
+  /** How the value of a name is stored, when it is a weight in blocks. */
+  blocksOf({ name }: Placed): BlockStorage | undefined {
+    return this.blocks.get(name);
+  }
+
+  /** An initialiser whose bytes lie elsewhere. */
+  stored(name: string, type: ElementType, shape: readonly number[], { location, offset, length }: StoredBytes): string {
+    return this.once(`stored ${name}`, () => {
+      this.initializers.push({ name, type, shape, data: { location, offset, length } });
+      return [name];
+    })[0]!;
   }
 
   /** A size as an int64 vector of length one. */
@@ -169,8 +222,16 @@ export class Lowering {
   }
 
   /** Reshapes without moving data; dynamic sizes are copied or inferred where ONNX allows it. */
-  reshape(name: string, from: readonly Dim[], to: readonly Dim[]): string {
+  reshape(given: string, shape: readonly Dim[], to: readonly Dim[]): string {
+    // What was reshaped before is taken as it was before that.
+    const { name, from } = this.reshaped.get(given) ?? { name: given, from: shape };
     if (from.length === to.length && from.every((dim, i) => dim.equals(to[i]!))) return name;
+    const result = this.emitReshape(name, from, to);
+    this.reshaped.set(result, { name, from });
+    return result;
+  }
+
+  private emitReshape(name: string, from: readonly Dim[], to: readonly Dim[]): string {
     // In a Reshape 0 means "as before", so sizes of zero need the whole shape and the attribute that allows them.
     if (to.some((dim) => dim.constant === 0)) return this.value('Reshape', [name, this.shape(to)], { allowzero: 1 });
     const dynamic = to.filter((dim, i) => dim.constant === undefined && !from[i]?.equals(dim));

@@ -16,6 +16,14 @@ export function ancestors(roots: readonly Node[]): Node[] {
   return [...seen].sort((a, b) => a.serial - b.serial);
 }
 
+/** What each node is an input of, oldest first. */
+export function usersOf(nodes: readonly Node[]): Map<Node, Node[]> {
+  const users = new Map<Node, Node[]>();
+  for (const node of nodes)
+    for (const input of new Set(node.inputs)) users.set(input, [...(users.get(input) ?? []), node]);
+  return users;
+}
+
 /**
  * When each value should run, so that large ones are released early: [node, after], to be run in ascending order of `after`, then of age.
  *

@@ -153,7 +153,7 @@ describe('masked keys', () => {
     for (const mechanism of [softmaxOne(), sinkLogit(), keyBias(), keyBias({ value: 'learned' }), valueBias()]) {
       const watched = await runLayer(mechanism, x, { places, site });
       const fast = await runLayer(mechanism, x, { places, site, watched: false });
-      expect(worst(fast.output, watched.output), mechanism.name).toBeLessThan(2e-6);
+      expect(worst(fast.output, watched.output), mechanism.name).toBeLessThan(5e-6);
     }
   });
 

@@ -1,5 +1,6 @@
 import {
   add,
+  canTurn,
   cast,
   concat,
   constant,
@@ -9,6 +10,7 @@ import {
   remainder,
   rename,
   roll,
+  rotary,
   sin,
   sizes,
   slice,
@@ -42,6 +44,7 @@ export function rotate<A extends string>(
   const reduced = cast(remainder(angle, 2 * Math.PI), 'float32');
   const scaled = (table: Tensor<'I'>) => (factor === 1 ? table : multiply(table, factor));
   const [c, s] = [scaled(cos(reduced)), scaled(sin(reduced))];
+  if (canTurn(x, c) && 2 * pairs <= width) return rotary(x as Tensor<A | 'I'>, c as never, s as never) as Tensor<A>;
   const halves = (first: Tensor<'I'>, second: Tensor<'I'>) =>
     rename(concat([first, second], 'I'), 'I', 'D') as unknown as Tensor<never>;
   const turned = add(multiply(turning, halves(c, c)), multiply(roll(turning, 'D', pairs), halves(negate(s), s)));

@@ -4,6 +4,7 @@ import { Dim } from '../dim.ts';
 import type { Lowering, Placed } from '../lowering.ts';
 import { apply, expectType, type Operator, union } from '../operator.ts';
 import { describe, type Node, type Tensor } from '../tensor.ts';
+import { blockProduct } from './blocks.ts';
 import { multiply } from './elementwise.ts';
 import { broadcast } from './shape.ts';
 
@@ -98,6 +99,11 @@ const dotOperator: Operator = {
   lower(node, lowering) {
     const [a, b] = node.inputs as [Node, Node];
     const over = canonical(node.attributes.over as string[]);
+    for (const [x, matrix] of [
+      [a, b],
+      [b, a],
+    ] as const)
+      if (lowering.blocksOf(lowering.get(matrix))) return blockProduct(x, matrix, over, lowering);
     const shared = [...a.axes.keys()].some((axis) => b.axes.has(axis) && !over.includes(axis));
     if (shared) return batched(a, b, over, lowering);
     // What is computed while running comes first, so that its rows stay rows and a weight stays as stored.

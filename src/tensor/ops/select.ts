@@ -2,6 +2,7 @@ import { ShapeError } from '../../error.ts';
 import { Dim, type Size } from '../dim.ts';
 import { apply, expectType, type Operator } from '../operator.ts';
 import { describe, type Literal, type Node, type Tensor } from '../tensor.ts';
+import { blockRows } from './blocks.ts';
 import { broadcast } from './shape.ts';
 
 const gatherOperator: Operator = {
@@ -22,7 +23,9 @@ const gatherOperator: Operator = {
       { name: string; layout: string[] },
       { name: string; layout: string[] },
     ];
-    const place = table.layout.indexOf(node.attributes.axis as string);
+    const axis = node.attributes.axis as string;
+    if (lowering.blocksOf(table)) return blockRows(node.inputs[0]!, ids, node.inputs[1]!, axis, lowering);
+    const place = table.layout.indexOf(axis);
     const name = lowering.value('Gather', [table.name, ids.name], { axis: place });
     return { name, layout: [...table.layout.slice(0, place), ...ids.layout, ...table.layout.slice(place + 1)] };
   },

@@ -132,6 +132,11 @@ const expandOperator: Operator = {
   lower(node, lowering) {
     const place = lowering.get(node.inputs[0]!);
     const added = node.attributes.axes as string[];
+    if (added.every((axis) => node.size(axis).constant === 1))
+      return {
+        name: lowering.value('Unsqueeze', [place.name, lowering.integers(added.map((_, i) => i))]),
+        layout: [...added, ...place.layout],
+      };
     // Sizes of one keep what the value has.
     const shape = [...added.map((axis) => node.size(axis)), ...place.layout.map(() => Dim.of(1))];
     return { name: lowering.value('Expand', [place.name, lowering.shape(shape)]), layout: [...added, ...place.layout] };

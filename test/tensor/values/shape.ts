@@ -1,6 +1,21 @@
-import { add, concat, expand, mean, merge, rename, sizes, slice, split } from '../../../src/tensor/index.ts';
+import {
+  add,
+  concat,
+  expand,
+  gradients,
+  mean,
+  merge,
+  multiply,
+  rename,
+  rotary,
+  sizes,
+  slice,
+  split,
+  sum,
+} from '../../../src/tensor/index.ts';
 import { check } from '../check.ts';
-import { average, table } from '../reference.ts';
+import { differentiated } from '../differentiate.ts';
+import { average, type Index, type Named, table } from '../reference.ts';
 
 check(
   'rename',
@@ -86,3 +101,41 @@ check(
   (x) => expand(x, { B: 3, M: 2 }),
   (x) => table({ B: 3, M: 2, T: x.sizes.T! }, (i) => x.at(i)),
 );
+check(
+  'rotary',
+  'turns pairs of halves by a table of places, whatever heads there are',
+  ['B T G D', 'T I', 'T I'],
+  (x, c, s) => rotary(x, slice(c, 'I', 0, 2), slice(s, 'I', 0, 2)),
+  (x, c, s) => table(x.sizes, (i) => turned(x, c, s, i, 2)),
+);
+check(
+  'rotary',
+  'turns the first components by a table of texts and places, and leaves the others',
+  ['B S D', 'B S I', 'B S I'],
+  (x, c, s) => rotary(x, slice(c, 'I', 0, 1), slice(s, 'I', 0, 1)),
+  (x, c, s) => table(x.sizes, (i) => turned(x, c, s, i, 1)),
+);
+// The operator has no double precision, in which gradients are compared with differences: the rule is that it turns back.
+differentiated.add('rotary');
+check(
+  'rotary',
+  'has a gradient that turns what comes back the other way',
+  ['B T G D', 'B T G D', 'T I', 'T I'],
+  (x, g, c, s) => {
+    const y = rotary(x, slice(c, 'I', 0, 2), slice(s, 'I', 0, 2));
+    return gradients(sum(multiply(y, g), ['B', 'T', 'G', 'D']), [x])[0];
+  },
+  (_, g, c, s) =>
+    table(g.sizes, (i) => {
+      const back = table(s.sizes, (at) => -s.at(at));
+      return turned(g, c, back, i, 2);
+    }),
+);
+
+function turned(x: Named, c: Named, s: Named, i: Index, pairs: number): number {
+  const D = i.D!;
+  if (D >= 2 * pairs) return x.at(i);
+  const I = D % pairs;
+  const other = D < pairs ? -x.at({ ...i, D: D + pairs }) : x.at({ ...i, D: D - pairs });
+  return x.at(i) * c.at({ ...i, I }) + other * s.at({ ...i, I });
+}
