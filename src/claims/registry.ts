@@ -5,6 +5,7 @@ import { claim as deconstructingAttention } from './cards/deconstructing-attenti
 import { claim as dynamicMaskAttention } from './cards/dynamic-mask-attention.ts';
 import { claim as gatedAttention } from './cards/gated-attention.ts';
 import { claim as goat } from './cards/goat.ts';
+import { claim as inContextLinearRegression } from './cards/in-context-linear-regression.ts';
 import { claim as lightningAttention } from './cards/lightning-attention.ts';
 import { claim as massiveActivations } from './cards/massive-activations.ts';
 import { claim as mixtureOfHead } from './cards/mixture-of-head.ts';
@@ -13,6 +14,7 @@ import { claim as routingTransformer } from './cards/routing-transformer.ts';
 import { claim as sinkEmergence } from './cards/sink-emergence.ts';
 import { claim as sinkFreeSoftmax } from './cards/sink-free-softmax.ts';
 import { claim as structuralOrigin } from './cards/structural-origin.ts';
+import { claim as titans } from './cards/titans.ts';
 import type { Claim } from './claim.ts';
 
 /** All claims, one descriptor a file, by file name. */
@@ -23,6 +25,7 @@ export const claims: readonly Claim[] = [
   dynamicMaskAttention,
   gatedAttention,
   goat,
+  inContextLinearRegression,
   lightningAttention,
   massiveActivations,
   mixtureOfHead,
@@ -31,4 +34,5 @@ export const claims: readonly Claim[] = [
   sinkEmergence,
   sinkFreeSoftmax,
   structuralOrigin,
+  titans,
 ];

@@ -12,7 +12,7 @@ import { wholeText } from '../../src/attention/places.ts';
 import { memoryNetwork } from '../../src/attention/recurrent/memory-network.ts';
 import { memorise } from '../../src/attention/recurrent/memory-recurrence.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
-import { gradients, input, lower, multiply, rename, slice, sum, type Tensor } from '../../src/tensor/index.ts';
+import { Dim, gradients, input, lower, multiply, rename, slice, sum, type Tensor } from '../../src/tensor/index.ts';
 import * as naive from './naive/titans.ts';
 import { runLayer, siteOf, smallSizes, someStream, worst } from './support.ts';
 import { D, epsilon, flatOf, type Kind, loops, memoryOf, someTokens } from './titans-support.ts';
@@ -113,6 +113,67 @@ describe('variants beside the loops', () => {
     };
     expect(await trace(false)).toBe(0);
     expect(await trace(true)).toBeGreaterThan(1e-3);
+  });
+});
+
+describe('controls', () => {
+  const options = { chunk: 2, window: 4, taps: 1, persistent: 0 };
+
+  it('set back before token 4, a memory gives for what follows what it gives for that as a text of its own', async () => {
+    const x = someStream(2, 8);
+    const tail = x.map((text) => text.slice(4));
+    const whole = await runLayer(titansMemory({ chunk: 2, taps: 1, reset: 4 }), x);
+    const alone = await runLayer(titansMemory({ chunk: 2, taps: 1 }), tail);
+    const usual = await runLayer(titansMemory({ chunk: 2, taps: 1 }), x);
+    const half = whole.output.length / 4;
+    // [B, T, M], two texts.
+    const of = (output: ArrayLike<number>, b: number, part: number) =>
+      Array.from(output).slice((2 * b + part) * half, (2 * b + part + 1) * half);
+    for (const b of [0, 1]) {
+      expect(worst(of(whole.output, b, 0), of(usual.output, b, 0))).toBeLessThan(1e-6);
+      expect(worst(of(whole.output, b, 1), Array.from(alone.output).slice(b * half, (b + 1) * half))).toBeLessThan(
+        1e-5,
+      );
+      expect(worst(of(whole.output, b, 1), of(usual.output, b, 1))).toBeGreaterThan(1e-4);
+    }
+  });
+
+  it('as context too: a segment after it is a text of its own', async () => {
+    const x = someStream(1, 8);
+    // Positions are relative inside a segment, so that it does not matter where it stands.
+    const whole = await runLayer(titansContext({ ...options, reset: 4 }), x);
+    const alone = await runLayer(
+      titansContext(options),
+      x.map((text) => text.slice(4)),
+    );
+    expect(worst(Array.from(whole.output).slice(whole.output.length / 2), Array.from(alone.output))).toBeLessThan(2e-5);
+  });
+
+  it('shuffled, every token but the first, which reads the first weights, gets something else', async () => {
+    const x = someStream(1, 8);
+    const run = async (control: object) => (await runLayer(titansMemory({ chunk: 2, taps: 1, ...control }), x)).output;
+    const [usual, shuffled] = [await run({}), await run({ shuffled: true })];
+    const row = usual.length / 8;
+    // The first token reads M_0.
+    expect(worst(Array.from(shuffled).slice(0, row), Array.from(usual).slice(0, row))).toBeLessThan(1e-6);
+    expect(worst(Array.from(shuffled).slice(row), Array.from(usual).slice(row))).toBeGreaterThan(1e-4);
+  });
+
+  it('are refused one token at a time, and a reset inside a chunk at once', () => {
+    const site = siteOf();
+    const layer = titansMemory({ shuffled: true }).decoding!(site);
+    const state = Object.fromEntries(
+      Object.entries(layer.state(Dim.of('P'))).map(([name, axes]) => [name, input(name, axes as never)]),
+    );
+    const past = { size: Dim.of('P'), index: input('past', {}, 'int64') as Tensor<never> };
+    const plain = ((_: string, value: unknown) => value) as unknown as AttentionTap;
+    plain.watched = () => false;
+    expect(() => layer.step(input('x', { B: 'B', T: 1, M: smallSizes.M }), state as never, past, plain)).toThrow(
+      'titans: reset and shuffled are controls for whole texts, not for one token at a time',
+    );
+    expect(() => titansMemory({ chunk: 4, reset: 6 }).attention(site)).toThrow(
+      'titans: reset must be a border of chunks of 4 tokens, got 6',
+    );
   });
 });
 

@@ -51,6 +51,30 @@ describe('texts of recall among fillers', () => {
     expect(far).toBeLessThan(20 * 16 - 50);
   });
 
+  it('with a gap tell everything before it: nothing but fillers for so many tokens before the questions', () => {
+    const { ids, farAsked, asked } = sampled({ tokens: 64, pairs: 4, gap: 32, far: 32, joined: true });
+    for (const [b, row] of ids.entries()) {
+      expect(row.slice(0, 16).filter((id) => id < words)).toHaveLength(4);
+      expect(row.slice(16, 48).every((id) => id >= 2 * words)).toBe(true);
+      expect(farAsked[b]).toEqual(asked[b]);
+    }
+    expect(() => fillerRecall({ tokens: 64, pairs: 9, gap: 32 })).toThrow('9 pairs do not fit into 64 tokens');
+  });
+
+  it('told twice, tell the same keys again after all others, with another value, and ask for that', () => {
+    const { ids, carried, target, asked } = sampled({ tokens: 64, pairs: 4, gap: 32, told: 2, joined: true });
+    for (const [b, row] of ids.entries()) {
+      const told = (from: number) =>
+        new Map(
+          row.slice(from, from + 8).flatMap((id, t) => (id < words ? [[id, carried[b]![from + t]!] as const] : [])),
+        );
+      const [once, again] = [told(0), told(8)];
+      expect([...again.keys()].sort()).toEqual([...once.keys()].sort());
+      for (const [key, value] of again) expect(once.get(key)).not.toBe(value);
+      for (const [t, one] of asked[b]!.entries()) if (one === 1) expect(target[b]![t]).toBe(again.get(row[48 + t]!));
+    }
+  });
+
   it('joined, carry the value on the key: no token is a value, and no other carries one', () => {
     const { ids, carried, target, asked, telling } = sampled({ tokens: 64, pairs: 6, joined: true });
     for (const [b, row] of ids.entries()) {

@@ -108,6 +108,15 @@ export const mechanismFile: MechanismFile = {
   source,
   idea: 'A network whose weights are the memory learns while reading; a few learned tokens in front of every window are a learned sink.',
   equation: 'S_t = η_t S_{t−1} − θ_t ∇‖M_{t−1}(k_t) − v_t‖², M_t = (1 − α_t) M_{t−1} + S_t, y_t = M_t(q_t)',
+  example: 'titansMemory({ layers: 1 })',
+  citations: [
+    {
+      authors: 'Ali Behrouz, Peilin Zhong, Vahab Mirrokni',
+      title: 'Titans: Learning to Memorize at Test Time',
+      year: 2024,
+      arxiv: '2501.00663',
+    },
+  ],
   variants: [
     { mechanism: titansMemory, sink: 'gone' },
     { mechanism: () => titansMemory({ layers: 1 }), sink: 'gone' },

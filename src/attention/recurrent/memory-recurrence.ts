@@ -69,6 +69,15 @@ function take(network: MemoryNetwork, state: MemoryState, { k, v, theta, eta, al
   };
 }
 
+export interface MemoriseOptions {
+  readonly chunk: number;
+  /** Number of the first token, and how many there are. */
+  readonly start: number;
+  readonly length: number;
+  /** Before token `at`, which begins a chunk, the state becomes `to`. Default: never. */
+  readonly reset?: { readonly at: number; readonly to: MemoryState } | undefined;
+}
+
 /**
  * Reads and learns T tokens, the first of them number `start` of the text. Chunks are unrolled. Within one all gradients are taken at the
  * weights of its start; a token reads from the weights after the last chunk that ended at or before it. With chunk 1:
@@ -78,7 +87,7 @@ export function memorise(
   network: MemoryNetwork,
   given: MemoryState,
   tokens: MemoryTokens,
-  { chunk, start, length }: { readonly chunk: number; readonly start: number; readonly length: number },
+  { chunk, start, length, reset }: MemoriseOptions,
 ): { readonly reads: Queries; readonly state: MemoryState } {
   const reads: Queries[] = [];
   let state = given;
@@ -94,6 +103,10 @@ export function memorise(
     if (end - from === room) {
       readUntil(end - 1);
       state = update(state, chunk);
+    }
+    if (start + end === reset?.at) {
+      readUntil(end);
+      state = reset.to;
     }
     from = end;
   }

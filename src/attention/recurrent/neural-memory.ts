@@ -2,7 +2,19 @@ import { InputError } from '../../error.ts';
 import { activations } from '../../layers/activations.ts';
 import { linear } from '../../layers/linear.ts';
 import { rmsNorm } from '../../layers/norms.ts';
-import { type Axes, add, divide, multiply, sigmoid, size, sqrt, sum, type Tensor, weight } from '../../tensor/index.ts';
+import {
+  type Axes,
+  add,
+  divide,
+  multiply,
+  roll,
+  sigmoid,
+  size,
+  sqrt,
+  sum,
+  type Tensor,
+  weight,
+} from '../../tensor/index.ts';
 import { depthwise, lastOf, withPast } from '../convolutions/causal-convolution.ts';
 import type { HeadSizes } from '../projections.ts';
 import type { Queries, Stream } from '../steps.ts';
@@ -20,6 +32,10 @@ export interface NeuralMemoryOptions extends MemoryNetworkOptions {
   readonly forgetting?: boolean;
   /** Is anything learnt while reading? Default true; false is the control θ = 0, where M stays M_0. */
   readonly learning?: boolean;
+  /** A control for whole texts: before this token of the memory, which has to begin a chunk, everything learnt is dropped. Default: never. */
+  readonly reset?: number;
+  /** A control for whole texts: is every key learnt with the value of a token far from it? Default false. */
+  readonly shuffled?: boolean;
   /** Taps of the depth-wise causal convolutions after the projections; 1 for none. Default 4. */
   readonly taps?: number;
 }
@@ -92,13 +108,15 @@ export function neuralMemory(
   options: NeuralMemoryOptions = {},
 ): NeuralMemory {
   const { chunk = 4, maximumStep = 0.1, momentum = true, forgetting = true, learning = true, taps = 4 } = options;
-  const { layers = 2, expansion = 4 } = options;
+  const { layers = 2, expansion = 4, shuffled = false, reset } = options;
   checkCount('chunk', chunk, 1);
   checkCount('taps', taps, 1);
   checkCount('expansion', expansion, 1);
   if (layers !== 1 && layers !== 2) throw new InputError(`titans: layers must be 1 or 2, got ${layers}`);
   if (!(maximumStep > 0 && maximumStep < Number.POSITIVE_INFINITY))
     throw new InputError(`titans: maximumStep must be above 0, got ${maximumStep}; learning: false turns learning off`);
+  if (reset !== undefined && !(Number.isSafeInteger(reset) && reset > 0 && reset % chunk === 0))
+    throw new InputError(`titans: reset must be a border of chunks of ${chunk} tokens, got ${reset}`);
   const R = H / G;
   const network = memoryNetwork({ G, D }, epsilon, options);
   const gate = (x: Stream, which: string) => linear(x, `${name}.${which}`, { G }, { M }, { bias: true });
@@ -132,7 +150,7 @@ export function neuralMemory(
     const theta = multiply(sigmoid(gate(x, 'to_adaptive_step')), maximumStep);
     return {
       tokens: {
-        ...{ q: q.q, k: unit(k.y), v: v.y, theta: learning ? theta : multiply(theta, 0) },
+        ...{ q: q.q, k: unit(k.y), v: shuffled ? elsewhere(v.y) : v.y, theta: learning ? theta : multiply(theta, 0) },
         eta: momentum ? gate(x, 'to_momentum') : undefined,
         alpha: forgetting ? gate(x, 'to_decay_factor') : undefined,
       },
@@ -141,19 +159,22 @@ export function neuralMemory(
   }
 
   const start = () => ({ memory: { weights: network.initial(name) } });
+  const learnt = (given: MemoryState, made: MemoryTokens, from: number, length: number) =>
+    memorise(network, given, made, {
+      ...{ chunk, start: from, length },
+      reset: reset === undefined ? undefined : { at: reset, to: start().memory },
+    });
   return {
     ...{ network, chunk, taps, momentum, forgetting, start, queries, tokens },
-    recall: (made, length) => memorise(network, start().memory, made, { chunk, start: 0, length }).reads,
+    recall: (made, length) => learnt(start().memory, made, 0, length).reads,
     advance(x, carry, from) {
       const made = tokens(x, carry.past);
-      const { reads, state } = memorise(network, carry.memory, made.tokens, {
-        chunk,
-        start: from,
-        length: fixedLength(x),
-      });
+      const { reads, state } = learnt(carry.memory, made.tokens, from, fixedLength(x));
       return { z: reads, carry: { memory: state, past: made.past } };
     },
     advanceToken(x, carry, position) {
+      if (reset !== undefined || shuffled)
+        throw new InputError('titans: reset and shuffled are controls for whole texts, not for one token at a time');
       const made = tokens(x, carry.past);
       const { reads, state } = memoriseToken(network, carry.memory, made.tokens, position, chunk);
       return { z: reads, carry: { memory: state, past: made.past } };
@@ -164,6 +185,11 @@ export function neuralMemory(
       return linear(multiply(normed, open) as Queries, `${name}.o_proj`, { M }, { G, R, D });
     },
   };
+}
+
+/** Values of tokens five eighths of the text (or segment) away, round its end. Half would lead two layers back in two steps. */
+function elsewhere(v: MemoryPast['v']): MemoryPast['v'] {
+  return roll(v, 'T', Math.floor(((size(v, 'T').constant ?? 0) * 5) / 8));
 }
 
 /** Initial values of its own: gates nearly closed (α 0.05, θ a quarter of its largest), γ one, convolutions as PyTorch has them. */

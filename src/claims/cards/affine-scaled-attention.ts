@@ -1,6 +1,14 @@
-import { affineArms, affineBackcopy } from '../affine-backcopy.ts';
 import { type Claim, statement, verdictFrom } from '../claim.ts';
 import { elsewhere, figure, meanOf, valuesOf } from '../figures.ts';
+import { mechanismComparison } from '../mechanisms/experiment.ts';
+
+/** What N is; softmax for comparison. */
+const variants = {
+  softmax: 'softmax',
+  fixed: 'affine-scaled: N fixed',
+  'scale only': 'affine-scaled: no shift',
+  causal: 'affine-scaled: N causal',
+} as const;
 
 /** The weight of BOS itself: a share of rows that sum to next to nothing says nothing. */
 const weight = 'weightElsewhere';
@@ -14,9 +22,14 @@ export const claim: Claim = {
     statement({
       name: 'sink-gone',
       says: 'Rows scaled by α and shifted by (ᾱ − α) / N with N the length of training need no sink, at the loss of softmax; with N the keys that are seen, every row sums to ᾱ and the sink stays.',
-      experiment: affineBackcopy,
+      experiment: mechanismComparison,
       settings: (size) =>
-        Object.fromEntries(affineArms.map((arm) => [arm, { arm, share: size === 'night' ? 1 : 0.4 }])),
+        Object.fromEntries(
+          Object.entries(variants).map(([label, mechanism]) => [
+            label,
+            { toy: 'bigram-backcopy', mechanism, share: size === 'night' ? 1 : 0.4 } as const,
+          ]),
+        ),
       judge(runs) {
         const [softmax, fixed, scaled, causal] = [runs.softmax!, runs.fixed!, runs['scale only']!, runs.causal!];
         const atTriggers = valuesOf(causal, 'rowSumAtTriggers');

@@ -1,4 +1,3 @@
-import { dirichletBackcopy } from '../backcopy-dirichlet.ts';
 import { type Claim, type Figure, statement, verdictFrom } from '../claim.ts';
 import { type EmergenceResult, emergence } from '../emergence/experiment.ts';
 import { baseSetting, type EmergenceSetting } from '../emergence/setting.ts';
@@ -158,8 +157,10 @@ export const claim: Claim = {
     statement({
       name: 'value-drains',
       says: 'As the sink emerges, the value of BOS shrinks, and BOS is attended to where there is nothing to copy, not at triggers.',
-      experiment: dirichletBackcopy,
-      settings: (size) => ({ softmax: { mechanism: 'softmax', share: size === 'night' ? 1 : 0.5 } }),
+      experiment: mechanismComparison,
+      settings: (size) => ({
+        softmax: { toy: 'bigram-backcopy-dirichlet', mechanism: 'softmax', share: size === 'night' ? 1 : 0.5 } as const,
+      }),
       judge(runs) {
         const softmax = runs.softmax!;
         const ratio = 'valueRatio';

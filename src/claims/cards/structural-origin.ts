@@ -1,6 +1,6 @@
-import { dirichletBackcopy } from '../backcopy-dirichlet.ts';
 import { type Claim, statement, verdictFrom } from '../claim.ts';
 import { figure, meanOf } from '../figures.ts';
+import { mechanismComparison } from '../mechanisms/experiment.ts';
 import { alone, type NearInitialisation, nearInitialisation } from '../near-initialisation.ts';
 
 const [softmax, normed, masked] = ['softmax', 'head-wise RMSNorm', 'one token alone'] as const;
@@ -92,10 +92,13 @@ export const claim: Claim = {
     statement({
       name: 'sink-reduced',
       says: 'Head-wise RMSNorm reduces the sink that softmax attention learns, and does not remove it: the sink’s value is no longer small.',
-      experiment: dirichletBackcopy,
+      experiment: mechanismComparison,
       settings: (size) =>
         Object.fromEntries(
-          [softmax, normed].map((mechanism) => [mechanism, { mechanism, share: size === 'night' ? 1 : 0.5 }]),
+          [softmax, normed].map((mechanism) => [
+            mechanism,
+            { toy: 'bigram-backcopy-dirichlet', mechanism, share: size === 'night' ? 1 : 0.5 } as const,
+          ]),
         ),
       judge(runs) {
         const [plain, norm] = [runs[softmax]!, runs[normed]!];

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { bigramBackcopy } from '../../train/toys/backcopy.ts';
+import { bigramBackcopy, bigramBackcopyDirichlet } from '../../train/toys/backcopy.ts';
 import { associativeRecall } from '../../train/toys/recall.ts';
 import type { Toy } from '../../train/toys/toy.ts';
 import { triggerAveraging } from '../../train/toys/trigger-averaging.ts';
@@ -9,6 +9,7 @@ import { mechanismNamed } from './variants.ts';
 
 const toys = {
   'bigram-backcopy': bigramBackcopy,
+  'bigram-backcopy-dirichlet': bigramBackcopyDirichlet,
   'trigger-averaging': triggerAveraging,
   'associative-recall': associativeRecall,
 } as const satisfies Record<ToyName, unknown>;

@@ -15,6 +15,10 @@ export interface FillerRecallOptions extends Pick<StackOptions, 'mechanism' | 'p
   readonly pairs?: number;
   /** A pair is one token that carries both, so that no layer is spent on bringing them together: learnt much sooner. Default false. */
   readonly joined?: boolean;
+  /** Fillers between the pairs and the last quarter: with none the pairs stand anywhere before it. Default 0. */
+  readonly gap?: number;
+  /** How often every pair is told, one telling after the other, each time with another value; the last counts. Default 1. */
+  readonly told?: number;
   /** A question is far when its value lies more than this many tokens back. Default 64. */
   readonly far?: number;
   /** H. Default 4. */
@@ -32,15 +36,17 @@ const [V, L] = [3 * words, 2];
 const nothing = words;
 
 /**
- * Associative recall among filler tokens (cards of 2508.02124 and 2003.05997): pairs of a key and a value stand at random places between fillers,
+ * Associative recall among filler tokens (cards of 2508.02124, 2003.05997 and 2501.00663): pairs of a key and a value stand at random places between fillers,
  * and later the keys come again one by one, each to be answered with its value. What is between is noise and counts for nothing.
  * Chance among the values: 1 in 32.
  */
 export function fillerRecall(options: FillerRecallOptions = {}): Toy {
-  const { tokens: T = 256, pairs = 16, far = 64, heads = 4, joined = false } = options;
+  const { tokens: T = 256, pairs = 16, far = 64, heads = 4, joined = false, gap = 0, told = 1 } = options;
   const { mechanism, position, window, figures } = options;
   const asking = Math.floor(T / 4);
-  if (pairs > Math.min(asking, words) || (joined ? 1 : 2) * pairs > T - asking)
+  /** Tokens of one telling. */
+  const room = Math.floor((T - asking - gap) / told);
+  if (pairs > Math.min(asking, words) || (joined ? 1 : 2) * pairs > room)
     throw new InputError(`filler recall: ${pairs} pairs do not fit into ${T} tokens`);
   return {
     name: 'filler-recall',
@@ -80,7 +86,7 @@ export function fillerRecall(options: FillerRecallOptions = {}): Toy {
       };
     },
     sample(random, batch) {
-      const texts = Array.from({ length: batch }, () => fillerText(random, { T, asking, pairs, joined }));
+      const texts = Array.from({ length: batch }, () => fillerText(random, { T, asking, pairs, joined, room, told }));
       const int = (of: (text: FillerText) => number[], width: number) => ({
         type: 'int64' as const,
         shape: [batch, width],
@@ -112,12 +118,12 @@ interface FillerText {
   readonly gap: number[];
 }
 
-/** One text: pairs among fillers, then the keys among fillers, every key once. */
+/** One text: pairs among fillers, then perhaps fillers alone, then the keys among fillers, every key once. */
 function fillerText(
   random: () => number,
-  size: { readonly T: number; readonly asking: number; readonly pairs: number; readonly joined: boolean },
+  size: Readonly<Record<'T' | 'asking' | 'pairs' | 'room' | 'told', number>> & { readonly joined: boolean },
 ): FillerText {
-  const { T, asking, pairs, joined } = size;
+  const { T, asking, pairs, joined, room, told } = size;
   const width = joined ? 1 : 2;
   const below = (n: number) => Math.floor(random() * n);
   const range = (n: number) => Array.from({ length: n }, (_, i) => i);
@@ -125,13 +131,17 @@ function fillerText(
   const keys = shuffle(range(words), random).slice(0, pairs);
   const carried = range(T).map(() => nothing);
   const telling = T - asking;
-  const starts = shuffle(range(Math.floor(telling / width)), random).slice(0, pairs);
-  const places = starts.map((slot) => width * slot);
-  const values = keys.map(() => below(words));
-  for (const [i, place] of places.entries()) {
-    ids[place] = keys[i]!;
-    if (joined) carried[place] = values[i]!;
-    else ids[place + 1] = words + values[i]!;
+  let places: number[] = [];
+  let values: number[] = [];
+  for (let round = 0; round < told; round++) {
+    const starts = shuffle(range(Math.floor(room / width)), random).slice(0, pairs);
+    places = starts.map((slot) => round * room + width * slot);
+    values = keys.map((_, i) => (round === 0 ? below(words) : (values[i]! + 1 + below(words - 1)) % words));
+    for (const [i, place] of places.entries()) {
+      ids[place] = keys[i]!;
+      if (joined) carried[place] = values[i]!;
+      else ids[place + 1] = words + values[i]!;
+    }
   }
   const [target, gap] = [range(asking).map(() => 0), range(asking).map(() => 0)];
   for (const [i, place] of shuffle(range(asking), random).slice(0, pairs).entries()) {
