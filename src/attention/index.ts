@@ -10,7 +10,7 @@ export { affineScaled } from './mechanisms/affine-scaled-attention.ts';
 export { compressedConvolutionalAttention } from './mechanisms/compressed-convolutional-attention.ts';
 export { dynamicMaskAttention } from './mechanisms/dynamic-mask-attention.ts';
 export { gated } from './mechanisms/gated-attention.ts';
-export { goat } from './mechanisms/goat.ts';
+export { goat, goatGrid } from './mechanisms/goat.ts';
 export { headWiseRmsNorm } from './mechanisms/head-wise-rms-norm.ts';
 export { lightningAttention, miniMaxLightning } from './mechanisms/lightning-attention.ts';
 export { mixtureOfHead } from './mechanisms/mixture-of-head.ts';
@@ -39,5 +39,10 @@ export { type Places, wholeText } from './places.ts';
 export { type Position, type PositionName, positionNames, positions } from './positions/positions.ts';
 export { queryIndependentAttention } from './query-independent.ts';
 export { mechanismFiles } from './registry.ts';
+export {
+  type BlockSkipping,
+  type BlockSkippingOptions,
+  skippedBlocks,
+} from './selection/block-skipping.ts';
 export type { AttentionGiven, AttentionSteps, Normalised } from './steps.ts';
 export { tokenMlp } from './token-mlp.ts';

@@ -73,6 +73,16 @@ export interface MechanismVariant {
   readonly except?: { readonly causality?: string; readonly decoding?: string; readonly gradient?: string };
 }
 
+/** A publication. */
+export interface Citation {
+  /** `Qiu, Wang, Zheng, Huang et al.` */
+  readonly authors: string;
+  readonly title: string;
+  readonly year: number;
+  /** arXiv id, where there is one. */
+  readonly arxiv?: string;
+}
+
 /** What a mechanism file exports for the catalogue. */
 export interface MechanismFile {
   /** File name of its method card without `.md`. */
@@ -83,5 +93,9 @@ export interface MechanismFile {
   readonly idea: string;
   /** One line, as plain text. */
   readonly equation: string;
+  /** One call of an export of `sinklab/attention`, with one option if it has any: `gated({ position: 'sdpa-output' })`. */
+  readonly example: string;
+  /** What the mechanisms are taken from, the main one first. */
+  readonly citations: readonly Citation[];
   readonly variants: readonly MechanismVariant[];
 }

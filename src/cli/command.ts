@@ -1,4 +1,5 @@
-import { rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../error.ts';
 import type { Terminal } from './terminal.ts';
@@ -30,6 +31,21 @@ export async function writeTextFile(option: string, path: string, text: string):
     const { code } = error as NodeJS.ErrnoException;
     throw new InputError(`${option} ${path}: cannot be written (${code ?? String(error)})`);
   }
+}
+
+/** Writes text files by their names into a folder, which is made where there is none; other files in it stay. */
+export async function writeTextFolder(
+  option: string,
+  folder: string,
+  files: ReadonlyMap<string, string>,
+): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new InputError(`${option} ${folder}: cannot be made (${code ?? String(error)})`);
+  }
+  for (const [name, text] of files) await writeTextFile(option, join(folder, name), text);
 }
 
 /** Hands over JSON as `--json [FILE]` asks; it is made only when it is asked for. @returns true when standard output is taken by it. */

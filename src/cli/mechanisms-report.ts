@@ -4,15 +4,14 @@ import { type ComparisonResult, toyOf } from '../claims/mechanisms/experiment.ts
 import type { ToyName } from '../claims/mechanisms/toy-names.ts';
 import type { Variant } from '../claims/mechanisms/variants.ts';
 import type { MechanismsReport } from '../report/mechanisms.schema.ts';
-
-/** Attention on BOS where there is nothing to copy: at most this is gone, at least this is kept (the acceptance of 2505.06708's card). */
-const [gone, kept] = [0.15, 0.3];
+import { asExpected } from '../report/mechanisms-verdict.ts';
 
 /** The results of `comparisonShards` as a report. */
 export function comparisonReport(
   variants: readonly Variant[],
   toys: readonly ToyName[],
   seeds: readonly number[],
+  share: number,
   results: readonly ComparisonResult[],
   from: { readonly version: string; readonly runtime: string; readonly node: string },
 ): MechanismsReport {
@@ -25,6 +24,7 @@ export function comparisonReport(
   return {
     format: 'sinklab.mechanisms/1',
     sinklab: from.version,
+    share,
     seeds: [...seeds],
     toys: toys.map((toy) => ({
       name: toy,
@@ -44,9 +44,10 @@ export function comparisonReport(
       const shares = runs['bigram-backcopy']?.map(({ values }) => values.firstElsewhere) ?? [];
       return {
         ...{ name: mechanism.name, card: file.card, title: file.title, source: mechanism.source },
-        ...{ idea: file.idea, equation: file.equation, rows: mechanism.rows },
+        ...{ idea: file.idea, equation: file.equation, example: file.example, rows: mechanism.rows },
+        citations: file.citations.map((citation) => ({ ...citation })),
         expected: variant.sink,
-        asExpected: holds(variant.sink, shares),
+        asExpected: asExpected(variant.sink, shares),
         cost: layerCost(mechanism, site, T),
         runs,
       };
@@ -57,21 +58,4 @@ export function comparisonReport(
       seconds: results.reduce((total, { seconds }) => total + seconds, 0),
     },
   };
-}
-
-/** Does every seed show what the card expects? Null where it expects nothing that can be measured here. */
-function holds(expected: Variant['variant']['sink'], shares: readonly (number | undefined)[]): boolean | null {
-  if (shares.length === 0 || shares.some((share) => share === undefined)) return null;
-  const known = shares as number[];
-  switch (expected) {
-    case 'gone':
-    case 'moved':
-      return known.every((share) => share <= gone);
-    case 'keeps':
-      return known.every((share) => share >= kept);
-    case 'reduced':
-      return known.every((share) => share > gone && share < 0.8);
-    case 'open':
-      return null;
-  }
 }

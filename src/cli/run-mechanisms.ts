@@ -4,10 +4,11 @@ import { type ToyName, toyNames } from '../claims/mechanisms/toy-names.ts';
 import { type Variant, variantsOf } from '../claims/mechanisms/variants.ts';
 import { InputError } from '../error.ts';
 import { renderMechanismsHtml } from '../report/html/mechanisms.ts';
+import { renderMechanismPages } from '../report/mechanism-pages.ts';
 import { writeMechanismsJson } from '../report/mechanisms-json.ts';
 import { renderMechanisms } from '../report/mechanisms-terminal.ts';
 import { wrap } from '../report/terminal/text.ts';
-import { type CommandContext, writeJsonResult, writeTextFile } from './command.ts';
+import { type CommandContext, writeJsonResult, writeTextFile, writeTextFolder } from './command.ts';
 import { comparisonReport } from './mechanisms-report.ts';
 import { type ExperimentFlags, runExperiment } from './run-experiment.ts';
 import { version } from './version.ts';
@@ -20,6 +21,7 @@ export interface MechanismsFlags extends ExperimentFlags {
   readonly list?: boolean;
   readonly json?: string | true;
   readonly html?: string;
+  readonly pages?: string;
 }
 
 /** Loaded when the command runs: every other command would wait for all mechanisms and toys. */
@@ -36,12 +38,18 @@ export async function runMechanisms(
   const shards = comparisonShards(variants, toys, seeds, flags.share);
   const results = await runExperiment(mechanismComparison, shards, flags, context);
   const from = { version, runtime: 'onnxruntime', node: process.versions.node };
-  const report = comparisonReport(variants, toys, seeds, results, from);
+  const report = comparisonReport(variants, toys, seeds, flags.share, results, from);
   if (!(await writeJsonResult(flags.json, () => writeMechanismsJson(report), context)))
     terminal.out(renderMechanisms(report, terminal.paint));
-  if (flags.html === undefined) return;
-  await writeTextFile('--html', flags.html, await renderMechanismsHtml(report));
-  terminal.err(`wrote ${flags.html}\n`);
+  if (flags.html !== undefined) {
+    await writeTextFile('--html', flags.html, await renderMechanismsHtml(report));
+    terminal.err(`wrote ${flags.html}\n`);
+  }
+  if (flags.pages !== undefined) {
+    const files = renderMechanismPages(report, cards);
+    await writeTextFolder('--pages', flags.pages, files);
+    terminal.err(`wrote ${files.size} files into ${flags.pages}\n`);
+  }
 }
 
 function toyNamed(name: string): ToyName {

@@ -36,6 +36,15 @@ export function rmsNorm<A extends string, const K extends A>(
   return multiply(divide(x, root as never) as Tensor<A>, scale as never) as Tensor<A>;
 }
 
+/** x / √(mean x² + ε) over one axis, with no parameters (SRMSNorm, 2307.14995). */
+export function simpleRmsNorm<A extends string, const K extends A>(
+  x: Tensor<A>,
+  axis: K,
+  { epsilon }: Pick<NormOptions, 'epsilon'>,
+): Tensor<A> {
+  return divide(x, sqrt(add(mean(power(x, 2), axis), epsilon)) as never) as Tensor<A>;
+}
+
 /** (x − mean x) / √(var x + ε) · weight + bias over one axis (LayerNorm, 1607.06450). */
 export function layerNorm<A extends string, const K extends A>(
   x: Tensor<A>,

@@ -1,6 +1,7 @@
-import { escapeText } from './escape.ts';
 import { bytes, number } from './format.ts';
+import { variantName } from './mechanism-groups.ts';
 import type { MechanismRow } from './mechanisms.schema.ts';
+import { expectedWords } from './mechanisms-verdict.ts';
 import { overSeeds, spread } from './over-seeds.ts';
 
 export interface MechanismColumn {
@@ -20,12 +21,15 @@ const measured =
 const backcopy = 'bigram-backcopy';
 const two = (value: number) => value.toFixed(2);
 
+/** The columns that say something of these rows. */
+export const columnsOf = (columns: readonly MechanismColumn[], rows: readonly MechanismRow[]): MechanismColumn[] =>
+  columns.filter(({ cell, text }) => text || rows.some((row) => cell(row) !== 'n/a'));
+
 /** Columns of the comparison; shares are of attention, losses in nats. */
 export function mechanismColumns(toys: readonly string[]): MechanismColumn[] {
   const has = (toy: string) => toys.includes(toy);
   return [
-    // Under the mechanism's title its name need not be said again.
-    { title: 'variant', text: true, cell: ({ name }) => escapeText(name.replace(/^[^:,]+: /, '')) },
+    { title: 'variant', text: true, cell: variantName },
     ...(has(backcopy)
       ? [
           { title: 'on BOS, elsewhere', cell: measured(backcopy, 'firstElsewhere', two) },
@@ -64,7 +68,6 @@ const gradient = ({ runs }: MechanismRow, toy: string): string =>
   spread(overSeeds(runs[toy]?.map(({ gradientNorm }) => gradientNorm.mean) ?? []), (value) => number(value, 2));
 
 function said({ expected, asExpected }: MechanismRow): string {
-  const words = { gone: 'no sink', keeps: 'keeps it', reduced: 'reduced', moved: 'moved', open: 'says nothing' };
-  if (asExpected === null) return words[expected];
-  return `${words[expected]}: ${asExpected ? 'shown' : 'not shown'}`;
+  if (asExpected === null) return expectedWords[expected];
+  return `${expectedWords[expected]}: ${asExpected ? 'shown' : 'not shown'}`;
 }

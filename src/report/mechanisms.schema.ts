@@ -10,6 +10,8 @@ const figures = z.record(z.string().max(64), real);
 export const mechanismsSchema = z.strictObject({
   format: z.literal('sinklab.mechanisms/1'),
   sinklab: name,
+  /** Share of each toy's own steps. */
+  share: z.number().positive(),
   seeds: z.array(count).min(1).max(1024),
   toys: z.array(z.strictObject({ name, about: text, steps: count })).min(1),
   mechanisms: z
@@ -21,6 +23,9 @@ export const mechanismsSchema = z.strictObject({
         source: text,
         idea: text,
         equation: text,
+        /** A call of an export of `sinklab/attention`. */
+        example: text,
+        citations: z.array(z.strictObject({ authors: text, title: text, year: count, arxiv: z.exactOptional(name) })),
         /** What the rows of the pattern sum to. */
         rows: z.enum(['one', 'part', 'any', 'none']),
         /** What the card expects of the sink in bigram-backcopy, and whether it is so: null where the card says nothing or there is no pattern. */

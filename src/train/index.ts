@@ -32,4 +32,5 @@ export { associativeRecall } from './toys/recall.ts';
 export type { Expectation, Toy } from './toys/toy.ts';
 export { type ToyResult, type TrainToyOptions, trainToy } from './toys/train-toy.ts';
 export { type TriggerAveragingOptions, triggerAveraging } from './toys/trigger-averaging.ts';
+export { type TransNormerOptions, transNormer, transNormerBlock } from './transnormer.ts';
 export { type CompiledValues, compileValues } from './values.ts';

@@ -2,11 +2,10 @@ import type { Mechanism, TrainingTap } from '../attention/mechanism.ts';
 import { softmaxAttention } from '../attention/mechanisms/softmax.ts';
 import { type Position, positions } from '../attention/positions/positions.ts';
 import { InputError } from '../error.ts';
-import type { ActivationName } from '../layers/activations.ts';
-import { rmsNorm } from '../layers/norms.ts';
+import { rmsNorm, simpleRmsNorm } from '../layers/norms.ts';
 import type { Block, Decoder } from '../models/decoder.ts';
 import { attentionOnlyBlock, postNormBlock, serialBlock } from '../models/parts/blocks.ts';
-import { gatedMlp, plainMlp } from '../models/parts/mlp.ts';
+import { gatedMlp, type MlpActivation, plainMlp } from '../models/parts/mlp.ts';
 import { standardDecoder } from '../models/parts/standard.ts';
 import { add } from '../tensor/index.ts';
 
@@ -27,8 +26,10 @@ export interface SmallBlockOptions {
   readonly position?: Position;
   /** RMSNorm before each part, or after each residual. Default `pre`. */
   readonly norm?: 'pre' | 'post';
-  /** Feed-forward with a gate (SwiGLU and kin) or without. Default gated, `silu`. No feed-forward where F is not given. */
-  readonly activation?: ActivationName;
+  /** Does RMSNorm have a learned weight, or no parameters (SRMSNorm)? Default true. */
+  readonly normWeight?: boolean;
+  /** Feed-forward with a gate (SwiGLU and kin; `linear`: SGLU) or without. Default gated, `silu`. No feed-forward where F is not given. */
+  readonly activation?: MlpActivation;
   readonly gated?: boolean;
   /** Sliding window in tokens. Default: all before. */
   readonly window?: number | undefined;
@@ -40,6 +41,7 @@ export interface SmallBlockOptions {
 /** The block of a small decoder to train: any mechanism × position encoding × norm × depth. `at` names the tensors of its layer. */
 export function smallBlock(options: SmallBlockOptions, layer: number, at: (name: string) => string): Block {
   const { context, norm = 'pre', activation = 'silu', gated = true, window, epsilon = 1e-5, training } = options;
+  const { normWeight = true } = options;
   const { L, H, G = H, M, F } = options.sizes;
   if (M % H !== 0 || H % G !== 0)
     throw new InputError(`small decoder: ${H} heads on ${G} key/value heads do not divide a width of ${M}`);
@@ -55,7 +57,7 @@ export function smallBlock(options: SmallBlockOptions, layer: number, at: (name:
   const ln =
     (name: string): Parameters<typeof serialBlock>[0]['ln1'] =>
     (x) =>
-      rmsNorm(x, 'M', at(name), { epsilon });
+      normWeight ? rmsNorm(x, 'M', at(name), { epsilon }) : simpleRmsNorm(x, 'M', { epsilon });
   const parts = { attention, ln1: ln('input_layernorm'), window };
   if (F === undefined) return attentionOnlyBlock(parts);
   const mlp = gated
@@ -73,7 +75,7 @@ export interface SmallDecoderOptions extends SmallBlockOptions {
 
 /** A small decoder for experiments, in Llama's outline (`model.layers.{i}…`) and with Llama's names where it has the part. */
 export function smallDecoder(options: SmallDecoderOptions): Decoder {
-  const { sizes, context, tied = true, epsilon = 1e-5, position = positions.rope } = options;
+  const { sizes, context, tied = true, epsilon = 1e-5, position = positions.rope, normWeight = true } = options;
   const { L, H, G = H, M, V } = sizes;
   const mechanismOf = (layer: number) =>
     typeof options.mechanism === 'function' ? options.mechanism(layer) : options.mechanism;
@@ -83,6 +85,7 @@ export function smallDecoder(options: SmallDecoderOptions): Decoder {
       sizes: { L, H, G, D: M / H, M, V, maxPositions: context },
       block: (layer, at) => smallBlock(options, layer, at),
     }),
+    ...(normWeight ? {} : { norm: (x) => simpleRmsNorm(x, 'M', { epsilon }) }),
     fresh: (name, shape, random) =>
       mechanismOf(Number(/\.layers\.(\d+)\./.exec(name)?.[1] ?? 0))?.initial?.(name, shape, random),
   };
@@ -90,6 +93,7 @@ export function smallDecoder(options: SmallDecoderOptions): Decoder {
   if (!inStream) return decoder;
   return {
     ...decoder,
+    embeddedPositions: position.name === 'learned' ? context : Number.POSITIVE_INFINITY,
     embed: (ids, places) => add(decoder.embed(ids, places), inStream(places, { M, longest: context }) as never),
   };
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
@@ -27,17 +27,27 @@ describe('sinklab mechanisms', () => {
       /^sinklab: mechanisms: there is none of card "phlogiston"; there are affine-scaled-attention, /,
     );
     expect((await sinklab('mechanisms', 'structural-origin', '--toy', 'chess')).err).toBe(
-      'sinklab: mechanisms: there is no toy "chess"; there are bigram-backcopy, trigger-averaging, associative-recall\n',
+      'sinklab: mechanisms: there is no toy "chess"; there are bigram-backcopy, bigram-backcopy-dirichlet, trigger-averaging, associative-recall\n',
     );
   });
 
-  it('puts the variants side by side, in the terminal, as JSON and as a page without scripts', async () => {
-    const [json, html] = [join(folder, 'm.json'), join(folder, 'm.html')];
+  it('says why pages cannot be written', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, '');
+    const small = ['--share', '0.0004', '--seeds', '1', '--workers', '1', '--out', folder];
+    const { code, err } = await sinklab('mechanisms', 'structural-origin', ...small, '--pages', file);
+    expect(code).toBe(1);
+    expect(err).toContain(`sinklab: --pages ${file}: cannot be made (EEXIST)\n`);
+  });
+
+  it('puts the variants side by side, in the terminal, as JSON, as a page without scripts, and as a folder of pages', async () => {
+    const [json, html, pages] = [join(folder, 'm.json'), join(folder, 'm.html'), join(folder, 'docs', 'pages')];
     const small = ['--share', '0.0004', '--seeds', '2', '--workers', '1', '--out', folder];
-    const { code, out } = await sinklab('mechanisms', 'structural-origin', ...small, '--json', json, '--html', html);
+    const written = ['--json', json, '--html', html, '--pages', pages];
+    const { code, out } = await sinklab('mechanisms', 'structural-origin', ...small, ...written);
     expect(code).toBe(0);
     expect(out).toMatch(/^Head-wise RMSNorm$/m);
-    expect(out).toMatch(/bigram-backcopy \(2 steps\); 2 seeds/);
+    expect(out).toMatch(/bigram-backcopy \(2 steps, 0\.04.% of its own\); 2 seeds/);
     const report = JSON.parse(await readFile(json, 'utf8'));
     expect(report.format).toBe('sinklab.mechanisms/1');
     const [row] = report.mechanisms;
@@ -46,6 +56,14 @@ describe('sinklab mechanisms', () => {
     expect(row.cost.state).toEqual({ perToken: 2 * 64 * 4, constant: 0 });
     expect(row.runs['bigram-backcopy'].map(({ seed }: { seed: number }) => seed)).toEqual([0, 1]);
     expect(await readFile(html, 'utf8')).not.toContain('<script');
+    const names = ['README.md', 'overview.svg', 'structural-origin.md', 'structural-origin.svg'];
+    expect((await readdir(pages)).sort()).toEqual(names);
+    const texts = () => Promise.all(names.map((name) => readFile(join(pages, name), 'utf8')));
+    const first = await texts();
+    expect(first[0]).toContain('sinklab mechanisms structural-origin --seeds 2 --share 0.0004 --pages mechanisms');
+    // From the results that were kept, over the files of before.
+    await sinklab('mechanisms', 'structural-origin', ...small, '--pages', pages);
+    expect(await texts()).toEqual(first);
   });
 });
 

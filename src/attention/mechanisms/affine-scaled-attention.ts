@@ -111,6 +111,15 @@ export const mechanismFile: MechanismFile = {
   source: '2602.23057',
   idea: 'A scale from the query token lets a head attend less than one; a small shift on every key makes up for it on average.',
   equation: 'w = α · softmax(s) + (ᾱ − α) / N',
+  example: "affineScaled({ scale: 'sigmoid' })",
+  citations: [
+    {
+      authors: 'Bae, Park, Park, Kim, Lee et al.',
+      title: 'Affine-Scaled Attention: Towards Flexible and Stable Transformer Attention',
+      year: 2026,
+      arxiv: '2602.23057',
+    },
+  ],
   variants: [
     { mechanism: () => affineScaled(), sink: 'gone' },
     { mechanism: () => affineScaled({ length: 'none' }), sink: 'gone' },

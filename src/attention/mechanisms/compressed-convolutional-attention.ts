@@ -152,6 +152,15 @@ export const mechanismFile: MechanismFile = {
   source: '2510.04476',
   idea: 'Attention runs in a narrow latent space; short causal convolutions, a query–key mean and shifted values make up for the width.',
   equation: 'q, k = √D · unit(conv(conv(z)) + mean z), k scaled by β; v[t] = [x[t] W₁ ; x[t−1] W₂]',
+  example: 'compressedConvolutionalAttention({ compression: 2 })',
+  citations: [
+    {
+      authors: 'Figliolia et al.',
+      title: 'Compressed Convolutional Attention: Efficient Attention in a Compressed Latent Space',
+      year: 2025,
+      arxiv: '2510.04476',
+    },
+  ],
   variants: [
     { mechanism: () => compressedConvolutionalAttention({ compression: 2 }), sink: 'open' },
     { mechanism: () => compressedConvolutionalAttention({ compression: 2, valueShift: false }), sink: 'open' },

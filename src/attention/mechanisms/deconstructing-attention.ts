@@ -15,6 +15,15 @@ export const mechanismFile: MechanismFile = {
   source: '2510.11602',
   idea: 'Take away one property of attention at a time, at equal parameters: mixing, exponentials, queries, dependence on the sequence.',
   equation: 'w_ij ∝ 1 + x_ij + x_ij²/2 · w_ij ∝ e^{Σ_d SiLU(q_j)_d k_jd / √D} · o_i = W_d (SiLU(W_g x_i) ⊙ W_u x_i)',
+  example: 'taylorAttention({ diagonalSquare: true })',
+  citations: [
+    {
+      authors: 'Huiyin Xue, Nafise Sadat Moosavi, Nikolaos Aletras',
+      title: 'Deconstructing Attention: Investigating Design Principles for Effective Language Modeling',
+      year: 2025,
+      arxiv: '2510.11602',
+    },
+  ],
   variants: [
     { mechanism: taylorAttention, sink: 'open' },
     { mechanism: () => taylorAttention({ diagonalSquare: true }), sink: 'open' },

@@ -66,7 +66,7 @@ interface Settings {
  *
  * δ is [B, S, G], or [B, S, G, R] with a score for each query head. Gradients reach W_Δ and A through the δ that are kept; the choice has none.
  * Scores do not see the query: a text with more facts than w cannot be recalled. This graph is dense, its masked keys cost what kept ones do;
- * O(T · w) takes a kernel that skips blocks of keys.
+ * O(T · w) takes a kernel that skips blocks of keys: `skippedBlocks` says which, and how much that saves.
  */
 export function dynamicMaskAttention(options: DynamicMaskOptions = {}): Mechanism {
   const { heads = 'key-value', headNorms = false, block } = options;
@@ -179,6 +179,15 @@ export const mechanismFile: MechanismFile = {
   source: '2508.02124',
   idea: 'The values of a token give one score a head: it is added to the logits of every query that sees the token, and a query keeps only the tokens of the highest scores.',
   equation: 'softmax_j(q_i · k_j / √D + δ_j), over the w largest δ_j = e^{A · softplus(v_j W_Δ)} of the keys up to i',
+  example: "dynamicMaskAttention({ form: 'log' })",
+  citations: [
+    {
+      authors: 'Jingze Shi, Yifan Wu, Bingheng Wu, Yiran Peng, Liangdong Wang, Guang Liu, Yuyu Luo',
+      title: 'Trainable Dynamic Mask Sparse Attention',
+      year: 2025,
+      arxiv: '2508.02124',
+    },
+  ],
   variants: [
     { mechanism: dynamicMaskAttention, sink: 'open', except },
     { mechanism: () => dynamicMaskAttention({ form: 'log' }), sink: 'open', except },

@@ -67,6 +67,15 @@ export const mechanismFile: MechanismFile = {
   source: '2505.06708',
   idea: 'A sigmoid gate from the query token multiplies what each head gives out, so a head can give nothing without a sink.',
   equation: "z' = z ⊙ σ(x W)",
+  example: "gated({ position: 'sdpa-output' })",
+  citations: [
+    {
+      authors: 'Qiu, Wang, Zheng, Huang et al.',
+      title: 'Gated Attention for Large Language Models: Non-linearity, Sparsity, and Attention-Sink-Free',
+      year: 2025,
+      arxiv: '2505.06708',
+    },
+  ],
   variants: [
     { mechanism: () => gated({ position: 'sdpa-output' }), sink: 'gone' },
     { mechanism: () => gated({ position: 'sdpa-output', granularity: 'head-wise' }), sink: 'gone' },

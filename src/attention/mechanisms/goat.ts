@@ -1,34 +1,13 @@
 import { InputError } from '../../error.ts';
-import {
-  add,
-  concat,
-  dot,
-  multiply,
-  sigmoid,
-  slice,
-  sqrt,
-  subtract,
-  sum,
-  type Tensor,
-  weight,
-} from '../../tensor/index.ts';
-import { attention } from '../attention.ts';
+import { size } from '../../tensor/index.ts';
 import type { AttentionLayer } from '../layer.ts';
-import type { Mechanism, MechanismFile, MechanismSite } from '../mechanism.ts';
-import { kernels } from '../normalisers/kernels.ts';
-import { softmaxSteps } from '../normalisers/softmax.ts';
+import type { Mechanism, MechanismFile } from '../mechanism.ts';
 import type { Places } from '../places.ts';
-import {
-  type GoatPrior,
-  goatPrior,
-  priorInitial,
-  type RelativePart,
-  type SinkPart,
-  spread,
-} from '../positions/goat-prior.ts';
-import { lags } from '../positions/position-bias.ts';
-import { projections } from '../projections.ts';
-import type { AttentionSteps, Keys, Queries } from '../steps.ts';
+import { priorInitial } from '../positions/goat-initial.ts';
+import type { SinkPart } from '../positions/goat-key-prior.ts';
+import { type GoatSettings, goatLayer } from '../positions/goat-layer.ts';
+import { gridLayout, gridLength, lineLayout, type PatchGrid } from '../positions/goat-layout.ts';
+import type { RelativePart } from '../positions/goat-prior.ts';
 
 /**
  * Attention with trainable priors (GOAT), 2601.15380: softmax weights are a prior bent by content, so positions and sinks belong in a learned
@@ -38,22 +17,21 @@ import type { AttentionSteps, Keys, Queries } from '../steps.ts';
  * [√(D/d_c) q_c, √D q_K, √D], keys [k_c, k_K, u], so that an unmodified softmax attention with its 1/√D does everything and keys are cached
  * as they are. Values keep D channels. The rows of q_proj and k_proj that the prior takes stay stored without use.
  *
- * It takes the place of position encodings: what a site says about positions in attention is not used. One dimension and causal masks
- * only; the published layout for images is not built.
+ * It takes the place of position encodings: what a site says about positions in attention is not used.
  */
 export type GoatOptions = PriorShape & (TrainedPrior | { readonly start: 'frozen' });
 
 interface PriorShape {
-  /** Default rank 4, in heads of fewer than 18 channels as many as leave half of them to content. */
+  /** Default rank 4, on a grid 8; in heads too narrow for it as many as leave half of the channels to content. */
   readonly relative?: RelativePart;
-  /** Default rank 4; `none`: no u(j). */
+  /** Default rank 4, on a grid 8; `none`: no u(j). */
   readonly sink?: SinkPart | 'none';
 }
 
 interface TrainedPrior {
   /**
-   * `seeded` (language models): α ~ N(0, 0.01²), slopes of recency 2^(−8h/G). `uniform`: a prior of zero to start with. Default `seeded`.
-   * `frozen` is the negative control: the uniform start, never trained, K = 0.
+   * `seeded` (language models): α ~ N(0, 0.01²), slopes of recency 2^(−8h/G). `uniform`: a prior of zero to start with. Default `seeded`, on a
+   * grid `uniform`. `frozen` is the negative control: the uniform start, never trained, K = 0.
    */
   readonly start?: 'seeded' | 'uniform';
   /** `query-norm`: K times σ(b − softplus(a) ‖q_c‖) of each query and head, so that strong content may put the prior aside. Default none. */
@@ -67,103 +45,91 @@ interface TrainedPrior {
 
 /** Throws an InputError, when it is built into a layer, for ranks that leave no channel to content. */
 export function goat(options: GoatOptions = {}): Mechanism {
-  const { start = 'seeded' } = options;
-  const sink = sinkOf(options);
-  const { gate, form = 'packed' } = options.start === 'frozen' ? {} : options;
+  const settings = settingsOf(options, { rank: 4 });
+  return {
+    ...common(options, [], 'seeded', settings),
+    attention: (site) => {
+      const { context } = site;
+      const layer = goatLayer(site, { ...settings, layout: lineLayout, context });
+      return atPlaces(layer);
+    },
+  };
+}
+
+export type GoatGridOptions = GoatOptions & { readonly grid: PatchGrid };
+
+/**
+ * GOAT for the patches of an image, row after row, all of which see each other: the first half of the frequencies stands for rows, the rest
+ * for columns, K_rel = Σ_{r < R/2} (α_r cos ω_r Δrow + β_r sin ω_r Δrow) + Σ_{r ≥ R/2} (the same of Δcolumn). The frequencies are one
+ * ladder, so columns get the slow ones. A class token has no place: K_rel is 0 between it and anything, u of it is bump + MLP of zeros.
+ * No term of u rises with j. D of u is the number of tokens less one, as in the published image models.
+ *
+ * Throws an InputError for a grid that is none, for texts of another length, and for decoding.
+ */
+export function goatGrid({ grid, ...options }: GoatGridOptions): Mechanism {
+  const tokens = gridLength(grid);
+  const settings = settingsOf(options, { rank: 8 });
+  const { rows, columns, classToken = true } = grid;
+  const title = `${rows} × ${columns} grid${classToken ? '' : ' without a class token'}`;
+  return {
+    ...common(options, [title], 'uniform', settings),
+    attention(site) {
+      const built = goatLayer(site, { ...settings, layout: gridLayout(grid), context: Math.max(1, tokens - 1) });
+      const layer = atPlaces(built);
+      return {
+        keysAndValues: (x, places, hook) => layer.keysAndValues(x, places, hook),
+        attend(x, kv, places, hook) {
+          const length = size(places.keys, 'S');
+          if (length.constant !== tokens)
+            throw new InputError(
+              `GOAT: a ${title} has ${tokens} tokens, got ${length.constant ?? 'a text of any length'}; give grid the sizes of the image in patches`,
+            );
+          return layer.attend(x, kv, { ...places, prefix: tokens }, hook);
+        },
+      };
+    },
+    decoding() {
+      throw new InputError('GOAT: patches of a grid see those after them, so they cannot be decoded one at a time');
+    },
+  };
+}
+
+function settingsOf(options: GoatOptions, { rank }: { readonly rank: number }) {
+  const { sink = {}, relative } = options;
+  const { gate, form = 'packed' } = options.start === 'frozen' ? { form: 'none' as const, gate: undefined } : options;
+  const whole = sink === 'none' ? undefined : { rank, ...sink };
+  return { relative, usual: rank, sink: whole, gate, form } satisfies Partial<GoatSettings>;
+}
+
+/** The layer is another one for other places: made anew for the keys and for the queries. */
+function atPlaces(layer: (places: Places) => AttentionLayer): AttentionLayer {
+  return {
+    keysAndValues: (x, places, hook) => layer(places).keysAndValues(x, places, hook),
+    attend: (x, kv, places, hook) => layer(places).attend(x, kv, places, hook),
+  };
+}
+
+function common(
+  options: GoatOptions,
+  first: readonly string[],
+  usual: 'seeded' | 'uniform',
+  { sink, gate, form }: Pick<GoatSettings, 'sink' | 'gate' | 'form'>,
+) {
+  const { start = usual } = options;
   const parts = [
+    ...first,
     ...(options.relative ? [`rank ${options.relative.rank}`] : []),
     ...(sink ? [] : ['no sink part']),
-    ...(start === 'seeded' ? [] : [start]),
+    ...(start === usual ? [] : [start]),
     ...(gate ? [`${gate} gate`] : []),
-    ...(form === 'packed' ? [] : [form]),
+    ...(form === 'explicit' ? [form] : []),
   ];
   return {
     name: ['goat', ...(parts.length > 0 ? [parts.join(', ')] : [])].join(': '),
     source: '2601.15380',
     rows: 'one',
-    attention(site) {
-      const layer = goatLayer(site, options);
-      return {
-        keysAndValues: (x, places, hook) => layer(places).keysAndValues(x, places, hook),
-        attend: (x, kv, places, hook) => layer(places).attend(x, kv, places, hook),
-      };
-    },
     initial: (name, shape, random) => priorInitial(name, shape, random, start, sink?.deviation ?? 1e-3),
-  };
-}
-
-const sinkOf = ({ sink = {} }: PriorShape) => (sink === 'none' ? undefined : sink);
-
-/** The layer at some places: positions enter where head norms do, so `attn.{q,k}.hook_out` hold what the projections gave. */
-function goatLayer(site: MechanismSite, options: GoatOptions): (places: Places) => AttentionLayer {
-  const { at, sizes, context, window } = site;
-  const { D, G, H } = sizes;
-  const sink = sinkOf(options);
-  const { relative = { rank: Math.max(0, Math.min(4, Math.floor((D / 2 - (sink ? 1 : 0)) / 2))) } } = options;
-  const { gate, form = 'packed' } = options.start === 'frozen' ? {} : options;
-  const prior = goatPrior(at, { G, context }, { relative, ...(sink ? { sink } : {}) });
-  const content = D - prior.width;
-  if (content < 1)
-    throw new InputError(
-      `GOAT: relative.rank ${relative.rank}${sink ? ' with the sink part' : ''} takes ${prior.width} channels, a head has ${D}; at least one must be left to content`,
-    );
-  const { output, ...project } = projections(at, sizes, { inputs: false, output: false });
-  const plain = softmaxSteps({ scale: D ** -0.5, window, output });
-  const { fused: _, ...steps } = plain;
-  const kept = <A extends string>(x: Tensor<A | 'D'>) => slice(x, 'D', 0, content);
-  const scores: AttentionSteps['scores'] = (q, k) => dot(multiply(kept(q), content ** -0.5), kept(k), 'D');
-  if (options.start === 'frozen' || prior.width === 0)
-    return () => attention({ ...project, steps: { ...steps, scores } });
-  const gateOf = gate && ((q: Queries) => queryNormGate(at, { G, R: H / G }, kept(q)));
-  if (form === 'explicit')
-    return () =>
-      attention({
-        ...project,
-        steps: ({ q }) => ({
-          ...steps,
-          scores,
-          mask: (s, places) => plain.mask(add(s, explicitPrior(prior, relative, sink, places, gateOf?.(q))), places),
-        }),
-      });
-  return (places) =>
-    attention({
-      ...project,
-      headNorms: {
-        q(x: Queries) {
-          const channels = spread(prior.queryChannels(places.queryPositions), x);
-          const gated = gateOf ? multiply(channels, gateOf(x)) : channels;
-          return concat([multiply(kept(x), Math.sqrt(D / content)), multiply(gated, Math.sqrt(D))], 'D');
-        },
-        k: (x: Keys) => concat([kept(x), spread(prior.keyChannels(places.keyPositions), x)], 'D'),
-      },
-      steps: plain,
-    });
-}
-
-/** σ(b − softplus(a) · ‖q_c‖), one number for a query of a head. */
-function queryNormGate(
-  at: (name: string) => string,
-  heads: { readonly G: number; readonly R: number },
-  q: Queries,
-): Tensor<'B' | 'T' | 'G' | 'R'> {
-  // The root has no slope at zero.
-  const norm = sqrt(add(sum(multiply(q, q), 'D'), 1e-12));
-  const strength = kernels.softplus(weight(at('self_attn.prior_gate_scale_raw'), heads));
-  return sigmoid(subtract(weight(at('self_attn.prior_gate_bias'), heads), multiply(strength, norm)));
-}
-
-/** K of every query and key, from their lags. */
-function explicitPrior(
-  prior: GoatPrior,
-  relative: RelativePart,
-  sink: SinkPart | undefined,
-  places: Places,
-  gate: Tensor<'B' | 'T' | 'G' | 'R'> | undefined,
-) {
-  const near = relative.rank > 0 ? [prior.relative(lags(places))] : [];
-  const key = sink ? [prior.sink(places.keyPositions)] : [];
-  const whole = ([...near, ...key] as Tensor<string>[]).reduce((a, b) => add(a, b));
-  return (gate ? multiply(whole, gate as Tensor<string>) : whole) as unknown as Tensor<'B' | 'G' | 'R' | 'T' | 'S'>;
+  } satisfies Partial<Mechanism>;
 }
 
 export const mechanismFile: MechanismFile = {
@@ -172,6 +138,15 @@ export const mechanismFile: MechanismFile = {
   source: '2601.15380',
   idea: 'Positions and sinks live in an explicit learned log-prior, in a few channels of queries and keys, so no content key has to fake a default.',
   equation: 'w_ij ∝ exp(q_c·k_c/√d_c + Σ_r α_r cos ω_r(i−j) + β_r sin ω_r(i−j) + u(j))',
+  example: "goat({ gate: 'query-norm' })",
+  citations: [
+    {
+      authors: 'Elon Litman, Gabe Guo',
+      title: 'You Need Better Attention Priors',
+      year: 2026,
+      arxiv: '2601.15380',
+    },
+  ],
   variants: [
     { mechanism: goat, sink: 'moved' },
     { mechanism: () => goat({ start: 'uniform' }), sink: 'moved' },

@@ -52,6 +52,15 @@ export const mechanismFile: MechanismFile = {
   source: '2605.06611',
   idea: 'An RMSNorm over the output of every head gives all positions the same variance, so the first token no longer stands out.',
   equation: 'z_h / √(mean z_h² + ε) ⊙ λ',
+  example: "headWiseRmsNorm({ scale: 'per-head' })",
+  citations: [
+    {
+      authors: 'Siquan Li, Kaiqi Jiang, Jiacheng Sun, Tianyang Hu',
+      title: 'The Structural Origin of Attention Sink: Variance Discrepancy, Super Neurons, and Dimension Disparity',
+      year: 2026,
+      arxiv: '2605.06611',
+    },
+  ],
   variants: [
     { mechanism: () => headWiseRmsNorm(), sink: 'reduced' },
     { mechanism: () => headWiseRmsNorm({ scale: 'per-head' }), sink: 'open' },

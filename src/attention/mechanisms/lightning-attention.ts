@@ -72,6 +72,15 @@ export const mechanismFile: MechanismFile = {
   source: '2405.17381',
   idea: 'Causal linear attention whose heads forget at fixed rates, computed in blocks with one state between them: no softmax, so no row must put its weight anywhere.',
   equation: 'o_t = Σ_{s ≤ t} λ^(t−s) (φ(q_t) · φ(k_s)) v_s',
+  example: "lightningAttention({ features: '1+elu' })",
+  citations: [
+    {
+      authors: 'Zhen Qin, Weigao Sun, Dong Li, Xuyang Shen, Weixuan Sun, Yiran Zhong',
+      title: 'Various Lengths, Constant Speed: Efficient Language Modeling with Lightning Attention',
+      year: 2024,
+      arxiv: '2405.17381',
+    },
+  ],
   variants: [
     { mechanism: lightningAttention, sink: 'gone' },
     { mechanism: miniMaxLightning, sink: 'gone' },

@@ -101,6 +101,15 @@ export const mechanismFile: MechanismFile = {
   source: '2410.11842',
   idea: 'A router picks for each token the heads that contribute, so a head with nothing to say can be off instead of parking its attention.',
   equation: 'y = Σ_i g_i(x) · head_i · W_O,i, with g_i = 0 for routed heads outside the top K',
+  example: 'mixtureOfHead({ budget: { sharedShare: 0.25, activeShare: 0.25 } })',
+  citations: [
+    {
+      authors: 'Peng Jin, Bo Zhu, Li Yuan, Shuicheng Yan',
+      title: 'MoH: Multi-Head Attention as Mixture-of-Head Attention',
+      year: 2024,
+      arxiv: '2410.11842',
+    },
+  ],
   variants: [
     { mechanism: () => mixtureOfHead(), sink: 'open' },
     { mechanism: () => mixtureOfHead({ budget: { sharedShare: 0.25, activeShare: 0.25 } }), sink: 'open' },

@@ -141,6 +141,15 @@ export const mechanismFile: MechanismFile = {
   source: '2308.03429',
   idea: 'Heads see three tokens at once by a causal depthwise convolution, and the distance between tokens by learned tables.',
   equation: 's_ij = ((q_i + u)·k_j + q_i·R[j − i] + S[j − i]) / √D, with q, k, v = conv₃(x W)',
+  example: "rcmha({ reach: 'context' })",
+  citations: [
+    {
+      authors: 'Herman Sugiharto, Aradea, Husni Mubarok',
+      title: 'RCMHA: Relative Convolutional Multi-Head Attention for Natural Language Modelling',
+      year: 2023,
+      arxiv: '2308.03429',
+    },
+  ],
   variants: [
     { mechanism: () => rcmha({ reach: 'context' }), sink: 'open' },
     { mechanism: () => rcmha({ reach: 'context', convolution: 'separate' }), sink: 'open' },

@@ -19,6 +19,15 @@ export const mechanismFile: MechanismFile = {
   source: '2410.10781',
   idea: 'Changing what attention weights must sum to decides whether a sink emerges: rows that need not sum to one have none.',
   equation: 'o_i = Z_i^{-1} Σ_{j≤i} sim(φ(q_i), φ(k_j)) v_j',
+  example: "keyBias({ value: { along: 'first', norm: 1 } })",
+  citations: [
+    {
+      authors: 'Gu, Pang, Du, Liu, Zhang, Du, Wang, Lin',
+      title: 'When Attention Sink Emerges in Language Models: An Empirical View',
+      year: 2025,
+      arxiv: '2410.10781',
+    },
+  ],
   variants: [
     { mechanism: () => keyBias({ value: { along: 'first', norm: 1 } }), sink: 'gone' },
     { mechanism: () => keyBias({ value: { along: 'first', norm: 5 } }), sink: 'reduced' },

@@ -20,6 +20,37 @@ export const mechanismFile: MechanismFile = {
   source: '2410.10781',
   idea: 'Softmax makes every head give out a whole unit of attention, so one with nothing to say parks it on the first token. Each of these leaves it another way out.',
   equation: 'w_j = e^{s_j} / (e^b + Σ_k e^{s_k}); or w_j = h(s_j) with no sum at all',
+  example: "pointwise({ kernel: 'relu' })",
+  citations: [
+    {
+      authors: 'Gu et al.',
+      title: 'When Attention Sink Emerges in Language Models: An Empirical View',
+      year: 2025,
+      arxiv: '2410.10781',
+    },
+    { authors: 'OpenAI', title: 'GPT-OSS', year: 2025 },
+    { authors: 'Evan Miller', title: 'Attention Is Off By One', year: 2023 },
+    {
+      authors: 'Sun, Chen, Kolter, Liu',
+      title: 'Massive Activations in Large Language Models',
+      year: 2024,
+      arxiv: '2402.17762',
+    },
+    { authors: 'Zuhri, Fuadi, Aji', title: 'Softpick', year: 2025, arxiv: '2504.20966' },
+    {
+      authors: 'Ramapuram et al.',
+      title: 'Theory, Analysis, and Best Practices for Sigmoid Self-Attention',
+      year: 2025,
+      arxiv: '2409.04431',
+    },
+    {
+      authors: 'Wortsman et al.',
+      title: 'Replacing softmax with ReLU in Vision Transformers',
+      year: 2023,
+      arxiv: '2309.08586',
+    },
+    { authors: 'Bondarenko, Nagel, Blankevoort', title: 'Quantizable Transformers', year: 2023, arxiv: '2306.12929' },
+  ],
   variants: [
     { mechanism: softmaxOne, sink: 'gone' },
     { mechanism: sinkLogit, sink: 'gone' },

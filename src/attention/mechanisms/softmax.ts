@@ -23,5 +23,7 @@ export const mechanismFile: MechanismFile = {
   source: '1706.03762',
   idea: 'Every row of weights sums to one, so a head with nothing to say must put its attention somewhere.',
   equation: 'w_j = e^{s_j} / Σ_k e^{s_k}',
+  example: 'softmaxAttention()',
+  citations: [{ authors: 'Vaswani et al.', title: 'Attention Is All You Need', year: 2017, arxiv: '1706.03762' }],
   variants: [{ mechanism: softmaxAttention, sink: 'keeps' }],
 };

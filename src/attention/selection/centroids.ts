@@ -1,6 +1,7 @@
 import {
   add,
   cast,
+  concat,
   divide,
   dot,
   less,
@@ -126,21 +127,42 @@ export function updatedOnSphere(
   return select(less(0, counts), kept(old, direction, momentum), old);
 }
 
-/** Adds the clustering loss and the running means to training; nothing where a model only runs. Means of the loss are over all numbers of x. */
-export function learnCentroids(x: Routed, site: MechanismSite, options: CentroidOptions, places: Places): void {
+/**
+ * Adds the clustering loss and the running means to training; nothing where a model only runs. Means of the loss are over all numbers of a list.
+ *
+ * @param routed lists of tokens: keys, and queries where they are routed apart. Losses add up, running means take the average of the lists.
+ */
+export function learnCentroids(
+  routed: readonly Routed[],
+  site: MechanismSite,
+  options: CentroidOptions,
+  places: Places,
+): void {
   const { training, at } = site;
   const { learning, momentum, commitment } = options;
   if (!training || learning === 'frozen') return;
   const centroids = centroidsOf(site, options);
-  const hot = nearest(x, centroids, places.keyIsReal);
-  const real: Tensor<'B' | 'S' | 'G'> = sum(hot, 'C');
-  const distance = (from: Routed, to: Centroids): Tensor<never> => {
-    const square: Tensor<'B' | 'S' | 'G'> = mean(power(subtract(from, dot(hot, to, 'C')), 2), 'D');
-    const over = ['B', 'S', 'G'] as const;
-    return divide(sum(multiply(square, real), over), maximum(sum(real, over), 1)) as Tensor<never>;
-  };
-  training.loss(multiply(distance(x, stopGradient(centroids)), scalar(commitment)));
-  if (learning === 'gradient') training.loss(distance(stopGradient(x), centroids));
+  const lists = routed.map((x) => ({ x, hot: nearest(x, centroids, places.keyIsReal) }));
+  for (const { x, hot } of lists) {
+    const real: Tensor<'B' | 'S' | 'G'> = sum(hot, 'C');
+    const distance = (from: Routed, to: Centroids): Tensor<never> => {
+      const square: Tensor<'B' | 'S' | 'G'> = mean(power(subtract(from, dot(hot, to, 'C')), 2), 'D');
+      const over = ['B', 'S', 'G'] as const;
+      return divide(sum(multiply(square, real), over), maximum(sum(real, over), 1)) as Tensor<never>;
+    };
+    training.loss(multiply(distance(x, stopGradient(centroids)), scalar(commitment)));
+    if (learning === 'gradient') training.loss(distance(stopGradient(x), centroids));
+  }
+  if (learning === 'gradient') return;
+  const x = concat(
+    lists.map((list) => list.x),
+    'S',
+  );
+  const every = concat(
+    lists.map((list) => list.hot),
+    'S',
+  );
+  const hot = lists.length === 1 ? every : multiply(every, 1 / lists.length);
   if (learning === 'sphere')
     training.buffer(
       at(names.own),

@@ -70,18 +70,39 @@ export interface ClusterOptions {
   readonly self: 'keep' | 'last-resort';
 }
 
-/**
- * Softmax of causally masked scores inside each cluster, averaged over the clusters that contain the query:
- * w_ts = Σ_{c ∋ t, s} e^{s_ts} / Z_ct / (clusters of t + ε), Z_ct = Σ_{s ∈ c} e^{s_ts}. Rows of tokens without a cluster are zeros.
- * Two products with the membership, T × C × S each: no pattern of a single cluster is made.
- */
-export function clusterPattern(scores: Scores, member: Membership, places: Places, options: ClusterOptions): Scores {
-  const inside = member as Tensor<'B' | 'G' | 'C' | 'S'>;
-  const same = cast(equal(places.queries, places.keys), 'float32');
+/** 1 where key and query are one token. */
+export function sameToken({ queries, keys }: Places): Tensor<'T' | 'S'> {
+  return cast(equal(queries, keys), 'float32') as Tensor<'T' | 'S'>;
+}
+
+/** 1 where a query is in a cluster, and of how many each is. */
+export function clustersOf(member: Membership, places: Places) {
+  const same = sameToken(places);
   const queryIn = ('T' in Object.fromEntries(sizes(member))
     ? sum(multiply(member as Tensor<'T' | 'S'>, same), 'S')
-    : dot(inside, same, 'S')) as unknown as Tensor<'B' | 'G' | 'C' | 'T'>;
+    : dot(member as Tensor<'B' | 'G' | 'C' | 'S'>, same, 'S')) as unknown as Tensor<'B' | 'G' | 'C' | 'T'>;
   const count: Tensor<'B' | 'G' | 'T'> = sum(queryIn, 'C');
+  return { queryIn, count };
+}
+
+/**
+ * Softmax of causally masked scores inside each cluster, averaged over the clusters that contain the query:
+ * w_ts = Σ_{c ∋ t, s} e^{s_ts} / Z_ct / (clusters of t + ε), Z_ct = Σ_{s ∈ c} e^{s_ts}. Rows of tokens without a cluster are zeros, and so is
+ * the part of a cluster that has no key for the query. Two products with the membership, T × C × S each: no pattern of a single cluster is made.
+ *
+ * @param member of the keys
+ * @param queriesIn of the queries, where they are routed apart from the keys. Default: that of the keys.
+ */
+export function clusterPattern(
+  scores: Scores,
+  member: Membership,
+  places: Places,
+  options: ClusterOptions,
+  queriesIn: Membership = member,
+): Scores {
+  const inside = member as Tensor<'B' | 'G' | 'C' | 'S'>;
+  const same = sameToken(places);
+  const { queryIn, count } = clustersOf(queriesIn, places);
   const weighted = exp(subtract(scores, stopGradient(highest(scores, 'S')) as never) as Scores);
   const others = options.self === 'keep' ? weighted : multiply(weighted, subtract(1, same) as never);
   const totals = dot(others, inside, 'S') as Tensor<'B' | 'G' | 'R' | 'C' | 'T'>;

@@ -18,7 +18,8 @@ export function register(program: Command, context: CommandContext): void {
     .option('--out <folder>', 'where results are kept and found again', './sinklab-mechanisms')
     .option('--workers <n>', 'processes, one thread each (default: one for each core)', whole(1, 256))
     .option('--list', 'list the mechanisms with their variants')
-    .option('--html <file>', 'write the tables as one self-contained page');
+    .option('--html <file>', 'write plots and tables as one self-contained page')
+    .option('--pages <folder>', 'write a Markdown page with its plot for each mechanism, and an overview of all');
   withJson(command).action(async (cards: string[], flags: MechanismsFlags) => {
     const { runMechanisms } = await import('../run-mechanisms.ts');
     await runMechanisms(cards, flags, context);
@@ -28,5 +29,6 @@ export function register(program: Command, context: CommandContext): void {
     'mechanisms gated-attention --seeds 1',
     'mechanisms sink-free-softmax --toy bigram-backcopy trigger-averaging',
     'mechanisms --html mechanisms.html --json mechanisms.json',
+    'mechanisms --share 0.4 --pages docs/mechanisms',
   ]);
 }

@@ -1,8 +1,11 @@
-import { escapeText } from '../escape.ts';
+import { mechanismGroups } from '../mechanism-groups.ts';
 import type { MechanismsReport } from '../mechanisms.schema.ts';
-import { mechanismColumns } from '../mechanisms-figures.ts';
-import { explained } from '../mechanisms-terminal.ts';
+import { columnsOf, mechanismColumns } from '../mechanisms-figures.ts';
+import { whatWasRun } from '../mechanisms-terminal.ts';
+import { verdictWords } from '../mechanisms-verdict.ts';
+import { duration } from '../train-words.ts';
 import { builder } from './dom.ts';
+import { mechanismFigure, mechanismPanels, panelsKey } from './mechanism-plot.ts';
 import { shell } from './shell.ts';
 import { htmlTable } from './tables.ts';
 
@@ -12,17 +15,28 @@ export async function renderMechanismsHtml(report: MechanismsReport): Promise<st
   const { element, document } = build;
   const title = 'Attention mechanisms side by side';
   const columns = mechanismColumns(report.toys.map(({ name }) => name));
-  document.body.append(element('h1', {}, title), element('p', { class: 'soft' }, explained(report)));
-  for (const name of new Set(report.mechanisms.map((row) => row.title))) {
-    const rows = report.mechanisms.filter((row) => row.title === name);
-    const [{ idea, equation, source }] = rows as [(typeof rows)[number]];
-    const shown = columns.filter(({ cell, text }) => text || rows.some((row) => cell(row) !== 'n/a'));
+  const groups = mechanismGroups(report);
+  const key = panelsKey(report);
+  const plot = (shown: typeof groups, name: string) => {
+    const panels = mechanismPanels(build, shown, report.mechanisms);
+    return panels ? [mechanismFigure(build, panels, name, key)] : [];
+  };
+  document.body.append(
+    element('h1', {}, title),
+    element('p', { class: 'soft' }, `${whatWasRun(report)} ${duration(report.provenance.seconds)} of training.`),
+    ...(groups.length > 1 ? plot(groups, 'Every variant') : []),
+  );
+  for (const group of groups) {
+    const { title: name, idea, equation, source, rows } = group;
+    const shown = columnsOf(columns, rows);
     document.body.append(
-      element('h2', {}, escapeText(name)),
-      element('p', {}, `${escapeText(idea)} `, element('code', {}, escapeText(equation)), ` (${escapeText(source)})`),
+      element('h2', {}, name),
+      element('p', {}, `${idea} `, element('code', {}, equation), ` (${source})`),
+      ...plot([group], name),
+      element('p', {}, verdictWords(rows)),
       htmlTable(
         build,
-        escapeText(name),
+        name,
         shown.map((column, i) => ({
           title: column.title,
           ...(column.text ? (i > 0 ? {} : { class: 'wide' as const }) : { class: 'number' as const }),

@@ -25,7 +25,8 @@ p { margin: .25rem 0 .75rem; max-width: 46rem; }
 @media (min-width: 44rem) { .grid { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 @media (min-width: 66rem) { .grid { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
 figure { margin: 0; max-width: 30rem; }
-figcaption { margin-bottom: .25rem; }
+figcaption { margin-bottom: .25rem; white-space: pre-wrap; }
+figure.broad { max-width: none; margin: .75rem 0; } .broad svg.plot { min-width: 44rem; }
 svg.plot { display: block; width: 100%; height: auto; overflow: visible; --plot-background: var(--paper); }
 svg.plot text { white-space: pre; } svg.plot [aria-label="cell"] { shape-rendering: crispEdges; }
 .key { white-space: nowrap; margin-right: .75rem; }

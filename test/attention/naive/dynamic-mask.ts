@@ -88,3 +88,31 @@ export function naiveSkipping(
   });
   return { outputs, multiplyAdds };
 }
+
+export interface NaiveTiles extends Pick<NaiveDynamicMask, 'q' | 'k' | 'v' | 'added'> {
+  readonly kept: readonly (readonly boolean[])[];
+  readonly queries: number;
+  readonly keys: number;
+  readonly needed: (row: number, column: number) => boolean;
+}
+
+/** Outputs from the needed tiles of `queries` by `keys` alone; multiply-adds of their scores and values are counted, for all their pairs. */
+export function naiveTiles({ q, k, v, added, kept, queries, keys, needed }: NaiveTiles) {
+  let multiplyAdds = 0;
+  const sums = q.map(() => new Array<number>(v[0]!.length).fill(0));
+  const totals = q.map(() => 0);
+  for (let from = 0; from < q.length; from += queries)
+    for (let start = 0; start < k.length; start += keys) {
+      if (!needed(from / queries, start / keys)) continue;
+      for (let i = from; i < Math.min(from + queries, q.length); i++)
+        for (let j = start; j < Math.min(start + keys, k.length); j++) {
+          multiplyAdds += q[0]!.length + v[0]!.length;
+          if (!kept[i]![j]) continue;
+          const score = q[i]!.reduce((s, value, d) => s + value * k[j]![d]!, 0) * q[i]!.length ** -0.5;
+          const e = Math.exp(score + added[j]!);
+          totals[i]! += e;
+          for (let d = 0; d < v[0]!.length; d++) sums[i]![d]! += e * v[j]![d]!;
+        }
+    }
+  return { outputs: sums.map((row, i) => row.map((value) => value / totals[i]!)), multiplyAdds };
+}
