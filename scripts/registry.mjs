@@ -11,6 +11,10 @@ const registries = [
     ...{ room: 'attention', folder: 'mechanisms', one: 'mechanismFile', type: 'MechanismFile' },
     ...{ list: 'mechanismFiles', from: 'mechanism' },
   },
+  {
+    ...{ room: 'cache', folder: 'policies', one: 'policyFile', type: 'PolicyFile' },
+    ...{ list: 'policyFiles', from: 'policy-file' },
+  },
   { room: 'claims', folder: 'cards', one: 'claim', type: 'Claim', list: 'claims' },
   { room: 'measure', folder: 'measurements', one: 'measurement', type: 'Measurement', list: 'measurements' },
 ];

@@ -1,4 +1,6 @@
 /** Everything of `sinklab`, and what needs Node: models by path or hub id, writing files, the runtime on onnxruntime-node. */
+
+export { loadSolver } from './cache/moa/solver-node.ts';
 export * from './index.ts';
 export { openLocal } from './load/open-local.ts';
 export { resolveModel } from './load/resolve-model-node.ts';

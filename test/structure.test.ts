@@ -15,8 +15,9 @@ const arrows: Record<string, readonly string[]> = {
   attention: ['tensor', 'layers'],
   models: ['tensor', 'runtime', 'load', 'layers', 'attention'],
   measure: ['tensor', 'runtime', 'load', 'layers', 'attention', 'models'],
+  cache: ['tensor', 'runtime', 'load', 'layers', 'attention', 'models'],
   train: ['tensor', 'runtime', 'load', 'layers', 'attention', 'models'],
-  claims: ['tensor', 'runtime', 'load', 'layers', 'attention', 'models', 'measure', 'train'],
+  claims: ['tensor', 'runtime', 'load', 'layers', 'attention', 'models', 'measure', 'cache', 'train'],
   report: [],
   cli: [
     'tensor',
@@ -26,6 +27,7 @@ const arrows: Record<string, readonly string[]> = {
     'attention',
     'models',
     'measure',
+    'cache',
     'train',
     'claims',
     'report',
@@ -40,12 +42,13 @@ const arrows: Record<string, readonly string[]> = {
     'attention',
     'models',
     'measure',
+    'cache',
     'train',
     'claims',
     'report',
     'index',
   ],
-  index: ['tensor', 'runtime', 'load', 'layers', 'attention', 'models', 'measure', 'train', 'report'],
+  index: ['tensor', 'runtime', 'load', 'layers', 'attention', 'models', 'measure', 'cache', 'train', 'report'],
 };
 /** Rooms of which only types may be imported. */
 const typeArrows: Record<string, readonly string[]> = { report: ['load', 'models', 'measure'] };
@@ -59,6 +62,7 @@ const pageEntries = [
   'attention/index.ts',
   'models/index.ts',
   'measure/index.ts',
+  'cache/index.ts',
   'train/index.ts',
   'report/index.ts',
 ];

@@ -2,9 +2,7 @@ import { InputError } from '../error.ts';
 import {
   add,
   concat,
-  constant,
   expand,
-  gather,
   lessOrEqual,
   merge,
   sizes,
@@ -17,6 +15,7 @@ import type { AttentionParts } from './attention.ts';
 import type { AttentionTap, KeysAndValues } from './layer.ts';
 import type { Places } from './places.ts';
 import { rotate } from './positions/rope.ts';
+import { someHeads } from './some-heads.ts';
 import type { AttentionSteps, Queries, Scores, Stream } from './steps.ts';
 
 /** Some keys and values of the text, and where its queries stand as seen from them. */
@@ -64,15 +63,6 @@ function joinedPlaces(segments: readonly Segment[]): Places {
   return places as unknown as Places;
 }
 
-const some = <A extends string>(x: Tensor<A>, heads: readonly number[] | undefined): Tensor<A> =>
-  heads
-    ? (gather(
-        x as unknown as Tensor<string>,
-        constant(heads, { G: heads.length }, 'int64') as Tensor<string>,
-        'G',
-      ) as unknown as Tensor<A>)
-    : x;
-
 /** Parts with steps of their own: made from whole texts they would need what a cache does not keep. */
 type CachedParts = AttentionParts & { readonly steps: AttentionSteps };
 
@@ -102,11 +92,11 @@ export function attendCached(
   const alone = banks.length === 1;
   const mixed = banks.map(({ heads, segments, observe }) => {
     // Query heads of a group go along T: every segment is one product, without a reshape around each.
-    const parts = segments.map(({ queries, k }) => steps.scores(asQueries(some(turned(queries), heads)), k));
+    const parts = segments.map(({ queries, k }) => steps.scores(asQueries(someHeads(turned(queries), heads)), k));
     const joined = fromQueries(concat(parts, 'S'), query);
     const scores = alone ? hook('attn.hook_attn_scores', joined) : joined;
     const places = joinedPlaces(segments);
-    const { pattern, sink } = steps.normalise(steps.mask(bias ? bias(scores, places) : scores, places));
+    const { pattern, sink } = steps.normalise(steps.mask(bias ? bias(scores, places) : scores, places), heads);
     const left = sink && alone ? hook('attn.hook_sink', sink) : sink;
     const rows = alone ? hook('attn.hook_pattern', pattern) : pattern;
     observe?.(rows);
@@ -145,5 +135,5 @@ function inOrder(mixed: readonly Queries[], banks: readonly Bank[]): Queries {
   if (mixed.length === 1) return mixed[0]!;
   const stored = banks.flatMap(({ heads }) => heads!);
   const places = stored.map((_, head) => stored.indexOf(head));
-  return some(concat(mixed, 'G'), places);
+  return someHeads(concat(mixed, 'G'), places);
 }

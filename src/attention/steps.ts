@@ -23,7 +23,8 @@ export interface AttentionSteps {
   scores(q: Queries, k: Keys): Scores;
   /** Masks and biases: −∞ where a query must not look. */
   mask(scores: Scores, places: Places): Scores;
-  normalise(scores: Scores): Normalised;
+  /** `heads`: the key/value heads that the scores are of, where they are not all. */
+  normalise(scores: Scores, heads?: readonly number[]): Normalised;
   /** Values gathered by the weights, per head; `sink` is what the normaliser left to one, after edits. */
   mix(pattern: Scores, v: Values, sink?: Tensor<'B' | 'G' | 'R' | 'T'>): Queries;
   /** Gate, norm and projection back to the residual stream. */

@@ -9,6 +9,7 @@ import { claim as inContextLinearRegression } from './cards/in-context-linear-re
 import { claim as lightningAttention } from './cards/lightning-attention.ts';
 import { claim as massiveActivations } from './cards/massive-activations.ts';
 import { claim as mixtureOfHead } from './cards/mixture-of-head.ts';
+import { claim as motionstream } from './cards/motionstream.ts';
 import { claim as rcmha } from './cards/rcmha.ts';
 import { claim as routingTransformer } from './cards/routing-transformer.ts';
 import { claim as sinkEmergence } from './cards/sink-emergence.ts';
@@ -29,6 +30,7 @@ export const claims: readonly Claim[] = [
   lightningAttention,
   massiveActivations,
   mixtureOfHead,
+  motionstream,
   rcmha,
   routingTransformer,
   sinkEmergence,

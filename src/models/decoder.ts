@@ -32,6 +32,8 @@ export interface Decoder {
   readonly family: string;
   readonly sizes: DecoderSizes;
   embed(ids: Tensor<'B' | 'T'>, positions: Within<'B' | 'T'>): Stream;
+  /** Positions that `embed` can tell apart: the length of a learned table, Infinity for sinusoids; absent where it looks at none. */
+  readonly embeddedPositions?: number;
   readonly blocks: readonly Block[];
   /** Final norm. */
   norm(x: Stream): Stream;

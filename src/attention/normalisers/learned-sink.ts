@@ -1,4 +1,5 @@
-import { concat, expand, sizes, slice, softmax, sum, type Within } from '../../tensor/index.ts';
+import { concat, expand, sizes, slice, softmax, sum, type Tensor, type Within } from '../../tensor/index.ts';
+import { someHeads } from '../some-heads.ts';
 import type { Normalised, Scores } from '../steps.ts';
 
 /** One number for every query of every head; may lack axes along which it is the same. */
@@ -18,10 +19,11 @@ export function logitColumn<A extends string>(
  * Softmax with one logit b beside the scores: w_j = e^{s_j} / (e^b + Σ e^s). The sink takes e^b / (e^b + Σ e^s). It stays visible: rows of
  * the pattern sum to 1 − sink, nothing is renormalised. b → −∞ is plain softmax. One learned b for each head is GPT-OSS (2508.10925).
  */
-export function learnedSink(logits: SinkLogits): (scores: Scores) => Normalised {
-  return (scores) => {
+export function learnedSink(all: SinkLogits): (scores: Scores, heads?: readonly number[]) => Normalised {
+  return (scores, heads) => {
+    const logits = sizes(all).has('G') ? someHeads(all as Tensor<'G'>, heads) : all;
     const keys = sizes(scores).get('S')!;
-    const all = softmax(concat([scores, logitColumn(logits, scores, 'S') as Scores], 'S'), 'S');
-    return { pattern: slice(all, 'S', 0, keys), sink: sum(slice(all, 'S', keys, keys.plus(1)), 'S') };
+    const rows = softmax(concat([scores, logitColumn(logits, scores, 'S') as Scores], 'S'), 'S');
+    return { pattern: slice(rows, 'S', 0, keys), sink: sum(slice(rows, 'S', keys, keys.plus(1)), 'S') };
   };
 }

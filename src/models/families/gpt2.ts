@@ -46,6 +46,7 @@ export const family: Family = {
       family: 'gpt2',
       sizes,
       ...words,
+      embeddedPositions: P,
       embed: (ids, positions) => {
         const places = gather(weight(`${root}wpe.weight`, { P, M }), positions as Tensor<'T'>, 'P');
         return add(words.embed(ids, positions), places as never);

@@ -1,0 +1,163 @@
+import type { Rotary } from '../attention/positions/rope.ts';
+import type { HostTensor } from '../runtime/backend.ts';
+import { rotateKey } from './rotate-key.ts';
+
+export interface BankSizes {
+  readonly B: number;
+  /** Key/value heads of the bank. */
+  readonly G: number;
+  readonly D: number;
+  readonly pinned: number;
+  readonly entries: number;
+}
+
+/** Keys and values of one new step, [L, B, G, T, D]. */
+export interface NewKeysAndValues {
+  readonly k: Float32Array;
+  readonly v: Float32Array;
+  readonly T: number;
+}
+
+/** Where one token's key and value are copied from and to. */
+export interface Copy {
+  /** Text of the batch, and its place in what was run. */
+  readonly row: number;
+  readonly ranRow: number;
+  readonly rowsRun: number;
+  /** Which of the T new tokens. */
+  readonly t: number;
+  readonly slot: number;
+}
+
+/** Keys and values of some heads of one layer in typed arrays, [B, G, C, D], with those that are pinned beside them. */
+export class Bank {
+  k: Float32Array<ArrayBuffer>;
+  v: Float32Array<ArrayBuffer>;
+  readonly pinnedK: Float32Array<ArrayBuffer>;
+  readonly pinnedV: Float32Array<ArrayBuffer>;
+  /** Keys as they came, once one of them has been turned: turning what was turned before would add up rounding. */
+  private original: Float32Array<ArrayBuffer> | undefined;
+
+  constructor(
+    readonly layer: number,
+    readonly index: number,
+    /** Heads of the model, in the order of the bank's. */
+    readonly heads: readonly number[],
+    private sizes: BankSizes,
+    private readonly modelHeads: number,
+    private readonly rotary: Rotary | undefined,
+  ) {
+    const { B, G, D, pinned, entries } = sizes;
+    [this.k, this.v] = [new Float32Array(B * G * entries * D), new Float32Array(B * G * entries * D)];
+    [this.pinnedK, this.pinnedV] = [new Float32Array(B * G * pinned * D), new Float32Array(B * G * pinned * D)];
+  }
+
+  get bytes(): number {
+    return (
+      this.k.byteLength +
+      this.v.byteLength +
+      this.pinnedK.byteLength +
+      this.pinnedV.byteLength +
+      (this.original?.byteLength ?? 0)
+    );
+  }
+
+  /** What a program is fed for texts `row` to `row + count`. */
+  feeds(row: number, count: number): Record<string, HostTensor> {
+    const { G, D, pinned, entries } = this.sizes;
+    const part = (data: Float32Array, size: number): HostTensor => ({
+      type: 'float32',
+      shape: [count, G, size, D],
+      data: data.subarray(row * G * size * D, (row + count) * G * size * D),
+    });
+    const at = `${this.layer}_${this.index}`;
+    return {
+      [`k${at}`]: part(this.k, entries),
+      [`v${at}`]: part(this.v, entries),
+      ...(pinned > 0
+        ? { [`pinned_k${at}`]: part(this.pinnedK, pinned), [`pinned_v${at}`]: part(this.pinnedV, pinned) }
+        : {}),
+    };
+  }
+
+  /** Copies a new token's key and value into a slot, of all heads of the bank or of one. */
+  write(
+    made: NewKeysAndValues,
+    { row, ranRow, rowsRun, t, slot }: Copy,
+    place: 'pinned' | 'entries',
+    head?: number,
+  ): void {
+    const { G, D } = this.sizes;
+    const size = this.sizes[place];
+    const [toK, toV] = place === 'pinned' ? [this.pinnedK, this.pinnedV] : [this.k, this.v];
+    for (let g = 0; g < G; g++) {
+      if (head !== undefined && g !== head) continue;
+      const from = (((this.layer * rowsRun + ranRow) * this.modelHeads + this.heads[g]!) * made.T + t) * D;
+      const to = ((row * G + g) * size + slot) * D;
+      const key = made.k.subarray(from, from + D);
+      toK.set(key, to);
+      toV.set(made.v.subarray(from, from + D), to);
+      if (place === 'entries') this.original?.set(key, to);
+    }
+  }
+
+  /** Value in a slot, [D]. */
+  value(row: number, head: number, slot: number): Float32Array {
+    const { G, D, entries } = this.sizes;
+    const at = ((row * G + head) * entries + slot) * D;
+    return this.v.subarray(at, at + D);
+  }
+
+  /** Value of a new token, [D]. */
+  newValue(made: NewKeysAndValues, { ranRow, rowsRun, t }: Omit<Copy, 'row' | 'slot'>, head: number): Float32Array {
+    const at = (((this.layer * rowsRun + ranRow) * this.modelHeads + this.heads[head]!) * made.T + t) * this.sizes.D;
+    return made.v.subarray(at, at + this.sizes.D);
+  }
+
+  /** Turns the key in a slot from where it stood in the text by `distance` positions. Nothing to do without RoPE. */
+  turn(row: number, slot: number, distance: number, head?: number): void {
+    if (!this.rotary) return;
+    this.original ??= this.k.slice();
+    const { G, D, entries } = this.sizes;
+    for (let g = 0; g < G; g++) {
+      if (head !== undefined && g !== head) continue;
+      const at = ((row * G + g) * entries + slot) * D;
+      rotateKey(this.original, at, this.k, at, D, distance, this.rotary);
+    }
+  }
+
+  /** Makes room for another number of entries; `from` gives, for each text and head, the old slot of each new one, in order. */
+  resize(entries: number, from: (row: number, head: number) => readonly number[]): void {
+    const { B, G, D, entries: before } = this.sizes;
+    const moved = (data: Float32Array) => {
+      const to = new Float32Array(B * G * entries * D);
+      for (let row = 0; row < B; row++)
+        for (let g = 0; g < G; g++)
+          from(row, g).forEach((old, slot) => {
+            const start = ((row * G + g) * before + old) * D;
+            to.set(data.subarray(start, start + D), ((row * G + g) * entries + slot) * D);
+          });
+      return to;
+    };
+    [this.k, this.v] = [moved(this.k), moved(this.v)];
+    if (this.original) this.original = moved(this.original);
+    this.sizes = { ...this.sizes, entries };
+  }
+
+  /** Everything that must be kept to go on later, by name. */
+  saved(): Record<string, Float32Array<ArrayBuffer>> {
+    const { k, v, pinnedK, pinnedV, original } = this;
+    return { k, v, ...(original ? { original } : {}), ...(pinnedK.length > 0 ? { pinnedK, pinnedV } : {}) };
+  }
+
+  /** Puts back what `saved` gave; lengths have been checked. */
+  restore(saved: Readonly<Record<string, Float32Array>>): void {
+    this.k.set(saved.k!);
+    this.v.set(saved.v!);
+    if (saved.original) this.original = saved.original.slice() as Float32Array<ArrayBuffer>;
+    if (saved.pinnedK) {
+      this.pinnedK.set(saved.pinnedK);
+      this.pinnedV.set(saved.pinnedV!);
+    }
+  }
+}
