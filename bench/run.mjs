@@ -1,4 +1,4 @@
-// Runs a benchmark on what the build made: `npm run bench -- [compare|long|page|load|train] [options]`. Default: compare.
+// Runs a benchmark on what the build made: `npm run bench -- [compare|long|page|load|train|stream|endless] [options]`. Default: compare.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -8,7 +8,8 @@ import { build } from 'esbuild';
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = process.env.SINKLAB_DIST ?? join(here, '../dist');
 const out = join(here, '../node_modules/.cache/bench');
-const names = ['compare', 'long', 'page', 'load', 'train'];
+const names = ['compare', 'long', 'page', 'load', 'train', 'stream', 'endless'];
+const sides = ['ours', 'stream/sinklab', 'stream/node-llama-cpp', 'stream/transformers-js'];
 const [first = 'compare', ...rest] = process.argv.slice(2);
 const [name, options] = first.startsWith('-') ? ['compare', process.argv.slice(2)] : [first, rest];
 
@@ -31,8 +32,9 @@ const builtLibrary = {
   },
 };
 await build({
-  entryPoints: [...names, 'ours'].map((entry) => join(here, `${entry}.ts`)),
+  entryPoints: [...names, ...sides].map((entry) => join(here, `${entry}.ts`)),
   outdir: out,
+  outbase: here,
   outExtension: { '.js': '.mjs' },
   bundle: true,
   platform: 'node',

@@ -55,6 +55,12 @@ export class Side {
     return this.line<Timed>();
   }
 
+  /** Sends one line of JSON and waits for the one that answers it. */
+  async ask<T>(request: object): Promise<T> {
+    this.child.stdin.write(`${JSON.stringify(request)}\n`);
+    return this.line<T>();
+  }
+
   close(): void {
     this.child.stdin.end();
     this.child.kill();

@@ -21,8 +21,8 @@ export function examples(command: Command, lines: readonly string[]): void {
   command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ sinklab ${line}`).join('\n')}`);
 }
 
-/** Writes a text file under a temporary name and renames it when it is complete. */
-export async function writeTextFile(option: string, path: string, text: string): Promise<void> {
+/** Writes a file under a temporary name and renames it when it is complete. */
+export async function writeTextFile(option: string, path: string, text: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     await writeFile(temporary, text, { flag: 'wx' });

@@ -11,6 +11,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const abort = new AbortController();
 process.on('SIGINT', () => {
+  if (interruption.answer?.()) return;
   // A second Ctrl-C does not wait.
   if (abort.signal.aborted) process.exit(130);
   process.stderr.write('\nsinklab: interrupted\n');

@@ -12,6 +12,8 @@ export interface Terminal {
   readonly err: (text: string) => void;
   /** How results are drawn: colour only where standard output is a terminal. */
   readonly paint: Paint;
+  /** What a person types, for a command that asks. Default standard input. */
+  readonly input?: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   /** Standard error is a terminal, so progress may be shown and taken back. */
   readonly live: boolean;
 }

@@ -21,14 +21,9 @@ export function chatPrompt(
   messages: readonly ChatMessage[],
   options: ChatOptions & { bos?: 'auto' | 'add' | 'none' } = {},
 ): ChatPrompt {
-  const { bosId, eosId, padId, unknownId } = tokenizer;
-  const named = { bos_token: bosId, eos_token: eosId, pad_token: padId, unk_token: unknownId };
-  const specialTokens = Object.fromEntries(
-    Object.entries(named).map(([name, id]) => [name, id === undefined ? '' : tokenizer.token(id)]),
-  );
   const { text, contents } = renderChat(tokenizer.chatTemplate, messages, {
     ...options,
-    specialTokens: { ...specialTokens, ...options.specialTokens },
+    specialTokens: { ...specialTokenTexts(tokenizer), ...options.specialTokens },
   });
   const encoded = tokenizer.encode(text);
   const { ids, bosAdded } = withBos(tokenizer, encoded, options.bos ?? 'auto');
@@ -42,4 +37,13 @@ export function chatPrompt(
       templateSpans: spans.map(([start, end]): [number, number] => [start === 0 ? 0 : start + shift, end + shift]),
     }),
   };
+}
+
+/** Special tokens by the names that templates know them by. */
+export function specialTokenTexts(tokenizer: Tokenizer): Record<string, string> {
+  const { bosId, eosId, padId, unknownId } = tokenizer;
+  const named = { bos_token: bosId, eos_token: eosId, pad_token: padId, unk_token: unknownId };
+  return Object.fromEntries(
+    Object.entries(named).map(([name, id]) => [name, id === undefined ? '' : tokenizer.token(id)]),
+  );
 }

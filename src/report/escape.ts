@@ -31,6 +31,18 @@ export function escapeText(text: string): string {
   return shown;
 }
 
+/**
+ * Text of a model as it comes, in pieces: line breaks, tabs, spaces of any width, joiners and variation selectors stay, so that emoji and
+ * scripts that need them are whole; everything else that `escapeText` escapes for not being seen is escaped.
+ */
+export function escapeRunningText(text: string): string {
+  let shown = '';
+  for (const character of text)
+    shown += unseen.test(character) && !harmless.test(character) ? code(character) : character;
+  return shown;
+}
+const harmless = /\n|\t|\p{Zs}|\u200c|\u200d|\ufe0e|\ufe0f/u;
+
 const whitespace: Record<string, string> = { ' ': '·', '\n': '↵', '\t': '→' };
 
 /** The text of a token: as `escapeText`, with space shown as `·`, newline as `↵`, tab as `→`; an empty token as `∅`. */

@@ -1,10 +1,14 @@
 export type * from '../measure/result.ts';
 export { embeddedJson, escapeText, visibleToken } from './escape.ts';
 export { renderCompareHtml } from './html/compare.ts';
+export { renderPoliciesHtml } from './html/policies.ts';
 export { renderHtml } from './html/scan.ts';
 export { renderTrainHtml } from './html/train.ts';
 export { writeJson } from './json.ts';
 export { checkScanResult, parseScanResult } from './parse.ts';
+export type { PoliciesReport } from './policies.schema.ts';
+export { parsePoliciesReport, writePoliciesJson } from './policies-json.ts';
+export { renderPoliciesSvg } from './policies-svg.ts';
 export { scanSchema } from './scan.schema.ts';
 export { renderSvg } from './svg.ts';
 export { renderCompare } from './terminal/compare.ts';

@@ -20,6 +20,8 @@ describe('the command line', () => {
       'capture',
       'compare',
       'verify',
+      'stream',
+      'chat',
       'train',
       'emergence',
       'mechanisms',
@@ -29,15 +31,24 @@ describe('the command line', () => {
     expect(await sinklab('--version')).toEqual({ code: 0, out: '0.1.0\n', err: '' });
   });
 
-  it.each(['scan', 'info', 'capture', 'compare', 'verify', 'train', 'emergence', 'mechanisms', 'claims'])(
-    '%s --help has examples',
-    async (command) => {
-      const { code, out } = await sinklab(command, '--help');
-      expect(code).toBe(0);
-      expect(out).toContain(`  $ sinklab ${command}`);
-      expect(commands.length).toBe(9);
-    },
-  );
+  it.each([
+    'scan',
+    'info',
+    'capture',
+    'compare',
+    'verify',
+    'stream',
+    'chat',
+    'train',
+    'emergence',
+    'mechanisms',
+    'claims',
+  ])('%s --help has examples', async (command) => {
+    const { code, out } = await sinklab(command, '--help');
+    expect(code).toBe(0);
+    expect(out).toContain(`  $ sinklab ${command}`);
+    expect(commands.length).toBe(11);
+  });
 
   it.each([
     [['bogus'], "sinklab: unknown command 'bogus'"],

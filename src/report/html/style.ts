@@ -31,7 +31,7 @@ svg.plot { display: block; width: 100%; height: auto; overflow: visible; --plot-
 svg.plot text { white-space: pre; } svg.plot [aria-label="cell"] { shape-rendering: crispEdges; }
 .key { white-space: nowrap; margin-right: .75rem; }
 .key::before { content: ""; display: inline-block; width: 1.4em; margin-right: .35em; vertical-align: .25em; border-top: 2.5px solid; }
-.key.dashed::before { border-top-style: dashed; }
+.key.dashed::before { border-top-style: dashed; } .key.dotted::before { border-top-style: dotted; }
 .key.sink::before { border-color: var(--sink); } .key.others::before { border-color: var(--others); }
 .key.third::before { border-color: var(--third); } .key.fourth::before { border-color: var(--fourth); }
 .scroll { overflow-x: auto; }
