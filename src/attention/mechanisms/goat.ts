@@ -147,11 +147,12 @@ export const mechanismFile: MechanismFile = {
       arxiv: '2601.15380',
     },
   ],
+  // The sink moves into the prior, which attends to BOS all the same: what content alone would do is asked by its claim.
   variants: [
-    { mechanism: goat, sink: 'moved' },
-    { mechanism: () => goat({ start: 'uniform' }), sink: 'moved' },
-    { mechanism: () => goat({ relative: { rank: 0 } }), sink: 'moved' },
-    { mechanism: () => goat({ gate: 'query-norm' }), sink: 'moved' },
+    { mechanism: goat, sink: 'open' },
+    { mechanism: () => goat({ start: 'uniform' }), sink: 'open' },
+    { mechanism: () => goat({ relative: { rank: 0 } }), sink: 'open' },
+    { mechanism: () => goat({ gate: 'query-norm' }), sink: 'open' },
     { mechanism: () => goat({ start: 'frozen' }), sink: 'open' },
   ],
 };
