@@ -62,8 +62,13 @@ export class Bank {
     );
   }
 
+  /** By text and number of texts; arrays are written in place, so what is fed stays the same until they are replaced. */
+  private readonly fed = new Map<string, Readonly<Record<string, HostTensor>>>();
+
   /** What a program is fed for texts `row` to `row + count`. */
-  feeds(row: number, count: number): Record<string, HostTensor> {
+  feeds(row: number, count: number): Readonly<Record<string, HostTensor>> {
+    const known = this.fed.get(`${row} ${count}`);
+    if (known) return known;
     const { G, D, pinned, entries } = this.sizes;
     const part = (data: Float32Array, size: number): HostTensor => ({
       type: 'float32',
@@ -71,13 +76,15 @@ export class Bank {
       data: data.subarray(row * G * size * D, (row + count) * G * size * D),
     });
     const at = `${this.layer}_${this.index}`;
-    return {
+    const feeds = {
       [`k${at}`]: part(this.k, entries),
       [`v${at}`]: part(this.v, entries),
       ...(pinned > 0
         ? { [`pinned_k${at}`]: part(this.pinnedK, pinned), [`pinned_v${at}`]: part(this.pinnedV, pinned) }
         : {}),
     };
+    this.fed.set(`${row} ${count}`, feeds);
+    return feeds;
   }
 
   /** Copies a new token's key and value into a slot, of all heads of the bank or of one. */
@@ -142,6 +149,7 @@ export class Bank {
     [this.k, this.v] = [moved(this.k), moved(this.v)];
     if (this.original) this.original = moved(this.original);
     this.sizes = { ...this.sizes, entries };
+    this.fed.clear();
   }
 
   /** Everything that must be kept to go on later, by name. */

@@ -226,10 +226,14 @@ export class KeyValueCache {
     for (const rank of kept) (rank < before ? keptOld : added).push(rank);
     for (const rank of keptOld) old[rank]!.sum = sums[rank] ?? 0;
     for (const { slot } of entries.retain(keptOld)) table.place(row, keeper, slot, undefined);
-    if (added.length > entries.room)
-      throw new InputError(
-        `the cache is full: ${this.policy.name} keeps ${kept.length} entries after ${next} tokens, and there is room for ${table.entries}; give it more room, or take a policy that evicts`,
-      );
+    if (added.length > entries.room) {
+      const room = this.roomFor(kept.length);
+      if (room === undefined)
+        throw new InputError(
+          `the cache is full: ${this.policy.name} keeps ${kept.length} entries after ${next} tokens, and there is room for ${this.policy.most ?? table.entries}; give it more room, or take a policy that evicts`,
+        );
+      this.resize((one) => (one === table ? room : one.entries));
+    }
     for (const rank of added) {
       const token = fresh[rank - before]!;
       const slot = entries.add(token, this.last(token, table.index), sums[rank] ?? 0);
@@ -293,10 +297,16 @@ export class KeyValueCache {
     });
   }
 
-  /** Slots for T more tokens, where the policy grows. */
+  /** Slots of a table that is to hold so many entries; undefined where it may not have as many. */
+  private roomFor(entries: number): number | undefined {
+    const { grows, most = Number.POSITIVE_INFINITY } = this.policy;
+    return grows === undefined || entries > most ? undefined : Math.min(most, entries + grows - 1);
+  }
+
+  /** Slots for T more tokens, before a policy that looks at all of them decides. */
   private grow({ row, count, T }: Span): void {
-    const { grows } = this.policy;
-    if (grows === undefined) return;
+    const { grows, keep } = this.policy;
+    if (grows === undefined || !keep) return;
     this.resize(({ lists, entries }) => {
       const most = Math.max(
         ...lists

@@ -56,8 +56,9 @@ export interface CachePolicy {
    * order of positions; new ones last. Undefined keeps all. Called after every step.
    */
   readonly keep?: (entries: Entries) => readonly number[] | undefined;
-  /** How many more slots a table of a policy with `keep` is given when its room is used up. Default none: the text ends there. */
+  /** How many more slots a table is given when its room is used up, up to `most` in all. Default none: the text ends there. */
   readonly grows?: number;
+  readonly most?: number;
   /**
    * For policies with `keep` that evict between what stays, after which positions close up: how many of the next `wanted` tokens, from index
    * `start` of the text, may go in one step: up to the first that leads to an eviction. `tokens` are the entries before them. Default: as

@@ -12,7 +12,7 @@ export interface StreamOptions extends EngineOptions {
   readonly policy: CachePolicy;
   /** Texts that go on side by side, each as if it were alone. Default 1. */
   readonly batch?: number;
-  /** Tokens of a prompt that run at once, at least 1. Default 256. */
+  /** Tokens of a prompt that run at once, at least 1. Default 128. */
   readonly chunk?: number;
   /** Runs on the programs of another stream, whose weights are in memory once; it is not disposed of with this one. */
   readonly engine?: DecodingEngine;
@@ -45,7 +45,7 @@ export class Stream implements AsyncDisposable {
     readonly model: Model,
     private readonly options: StreamOptions,
   ) {
-    const { policy, batch = 1, chunk = 256 } = options;
+    const { policy, batch = 1, chunk = 128 } = options;
     for (const [name, value] of Object.entries({ batch, chunk }))
       if (!Number.isSafeInteger(value) || value < 1)
         throw new InputError(`stream: expected ${name} to be a whole number from 1, got ${value}`);
@@ -67,7 +67,7 @@ export class Stream implements AsyncDisposable {
   /** Reads a prompt into one text. Afterwards `logits` holds what comes next. */
   async read(ids: readonly number[], options: ReadOptions = {}, row = 0): Promise<void> {
     await this.alone(async () => {
-      await this.readChunks(ids, row, this.options.chunk ?? 256, options, () => {});
+      await this.readChunks(ids, row, this.options.chunk ?? 128, options, () => {});
     });
   }
 
@@ -106,7 +106,7 @@ export class Stream implements AsyncDisposable {
       await this.readChunks(
         ids,
         row,
-        Math.min(64, this.options.chunk ?? 256),
+        Math.min(64, this.options.chunk ?? 128),
         options,
         (start, T, { logits, normaliser }) => {
           const data = logits.data as Float32Array;

@@ -47,15 +47,19 @@ export async function openSession(
     throw new RunError(`the runtime did not accept the program: ${messageOf(cause)}`, { cause });
   }
   const running = new Set<Promise<unknown>>();
+  // Caches are fed at every step: what is fed again need not be wrapped again.
+  const wrapped = new WeakMap<HostTensor, Tensor>();
+  const wrap = (fed: HostTensor) => {
+    const known = wrapped.get(fed) ?? new ort.Tensor(fed.type, fed.data, fed.shape);
+    wrapped.set(fed, known);
+    return known;
+  };
   let released = false;
   return {
     async run(feeds, fetch) {
       if (released) throw new RunError('this program has been released with its runtime; compile it again');
       try {
-        const fed = Object.entries(feeds).map(([name, { type, shape, data }]) => [
-          name,
-          new ort.Tensor(type, data, shape),
-        ]);
+        const fed = Object.entries(feeds).map(([name, tensor]) => [name, wrap(tensor)]);
         const run = session.run(Object.fromEntries(fed), [...fetch]);
         running.add(run);
         const results = await run.finally(() => running.delete(run));

@@ -64,9 +64,12 @@ export class Dim {
     return this.sorted;
   }
 
-  /** The dimension that this is and nothing else, else undefined. */
+  private alone: string | undefined;
+
+  /** The dimension that this is and nothing else, else undefined. Asked for at every run, so it is kept. */
   get single(): string | undefined {
-    return this.terms.size === 1 && this.terms.get(this.names[0] ?? '·') === 1 ? this.names[0] : undefined;
+    this.alone ??= this.terms.size === 1 && this.terms.get(this.names[0] ?? '·') === 1 ? this.names[0]! : '';
+    return this.alone || undefined;
   }
 
   /** Value under the given sizes of the named dimensions; throws a ShapeError when one is missing. */

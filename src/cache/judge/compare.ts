@@ -39,9 +39,6 @@ export interface ComparisonOptions extends EngineOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Entries that the cache of a policy which never evicts has room for at first. */
-const atFirst = 256;
-
 /** Tokens between those that `recompute` predicts where nothing else is asked: 128 in all. */
 export const strideOf = (tokens: number): number => Math.max(1, Math.ceil(tokens / 128));
 
@@ -77,7 +74,7 @@ async function runPolicy(model: Model, compared: ComparedPolicy, options: Compar
   const began = performance.now();
   const { label, recompute, newlines: shift } = compared;
   const { ids, capacity, spans = [], needles = [], signal, progress } = options;
-  const policy = growing(compared.policy);
+  const { policy } = compared;
   const total = ids.length;
   const work = total + needles.reduce((sum, task) => sum + task.ids.length, 0);
   let done = 0;
@@ -131,18 +128,6 @@ async function runPolicy(model: Model, compared: ComparedPolicy, options: Compar
     times: times.map(([at, ms]) => [Math.max(0, at - shift), ms]),
     notes: notesOf(model, compared, options, values.slice(1, read)),
     seconds: (performance.now() - began) / 1000,
-  };
-}
-
-/** A policy that never evicts begins with little room, and is given more as the text grows. */
-function growing(policy: CachePolicy): CachePolicy {
-  if (policy.keep || policy.lastQuery) return policy;
-  return {
-    ...policy,
-    layout: (sizes) => {
-      const { layers, tables } = policy.layout(sizes);
-      return { layers, tables: tables.map((table) => ({ ...table, entries: Math.min(table.entries, atFirst) })) };
-    },
   };
 }
 

@@ -30,9 +30,6 @@ export interface ReadTextOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Entries by which the cache of a policy that never evicts grows. */
-const growth = 256;
-
 /** Does the policy look at places only, or not at all, so that chunks give what single tokens give? */
 export const goesInChunks = ({ policy }: KeyValueCache): boolean => policy.keep === undefined;
 
@@ -45,12 +42,10 @@ export async function readText(stream: Stream, ids: readonly number[], options: 
   const times: TextReading['times'] = [];
   const bytes: TextReading['bytes'] = [];
   const total = Math.min(ids.length, limit.tokens);
-  const grows = !policy.keep && !policy.lastQuery;
   const prompt = policy.keep && policy.prompt === 'whole' ? Math.min(options.prompt, total) : 0;
   let [read, allocated] = [0, cache.bytes];
   const result = (ended: TextReading['ended']): TextReading => ({ losses, times, bytes, allocated, ended });
   const step = async (part: readonly number[], single: boolean) => {
-    if (grows) makeRoom(cache, read + part.length);
     if (!single) losses.set(await stream.score(part, { signal }), read);
     else {
       losses[read] = stream.normalisers[0]! - (stream.logits[0]?.[part[0]!] ?? Number.NaN);
@@ -84,9 +79,4 @@ export async function readText(stream: Stream, ids: readonly number[], options: 
     return result({ at: read, why: 'its cache was full' });
   }
   return result(total < ids.length ? { at: total, why: limit.why } : null);
-}
-
-function makeRoom(cache: KeyValueCache, tokens: number): void {
-  if (cache.tables.every(({ entries }) => entries >= tokens)) return;
-  cache.resize(() => Math.ceil(tokens / growth) * growth);
 }

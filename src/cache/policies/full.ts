@@ -3,6 +3,9 @@ import type { CachePolicy } from '../policy.ts';
 import type { PolicyFile } from '../policy-file.ts';
 import { checkSizes } from '../policy-sizes.ts';
 
+/** Entries that are added at a time: empty ones take time as well. */
+const growth = 256;
+
 /** Keeps everything, until the room for `capacity` tokens is used up: the reference that every policy is measured against. */
 export function full({ capacity }: { readonly capacity: number }): CachePolicy {
   checkSizes('full', 1, { capacity });
@@ -12,7 +15,9 @@ export function full({ capacity }: { readonly capacity: number }): CachePolicy {
     keeps: 'every token of the text',
     decides: 'never; it ends when the room is used up',
     positions: 'absolute',
-    layout: ({ L }) => uniformLayout(L, { pinned: 0, entries: capacity }),
+    layout: ({ L }) => uniformLayout(L, { pinned: 0, entries: Math.min(capacity, growth) }),
+    grows: growth,
+    most: capacity,
   };
 }
 
