@@ -5,6 +5,7 @@ import type { MechanismRow, MechanismsReport } from '../mechanisms.schema.ts';
 import { expectedRange } from '../mechanisms-verdict.ts';
 import { overSeeds } from '../over-seeds.ts';
 import type { Builder } from './dom.ts';
+import type { Panels } from './panels.ts';
 import { tidy } from './plots.ts';
 
 /** What a panel of the plot shows of every run. */
@@ -34,13 +35,6 @@ interface Line {
   readonly y: string;
   readonly label: string;
   readonly row?: MechanismRow;
-}
-
-/** Panels side by side, with what they take together. */
-export interface Panels {
-  readonly width: number;
-  readonly height: number;
-  readonly pictures: readonly { readonly picture: Element; readonly x: number; readonly y: number }[];
 }
 
 const valuesOf = ({ runs }: MechanismRow, { toy, figure }: Quantity): (number | undefined)[] =>
@@ -164,25 +158,3 @@ export const panelsKey = (report: MechanismsReport): string =>
     '▒ where attention on BOS is expected',
     ...(report.mechanisms.some(({ name }) => name === 'softmax') ? ['╌╌ softmax, mean'] : []),
   ].join('    ');
-
-/** The panels as a figure of a page; in little room they scroll. */
-export function mechanismFigure(
-  { element }: Builder,
-  { width, height, pictures }: Panels,
-  title: string,
-  key: string,
-): HTMLElement {
-  for (const { picture, x, y } of pictures)
-    for (const [name, value] of Object.entries({ x, y })) picture.setAttribute(name, String(value));
-  const svg = element(
-    'svg',
-    { class: 'plot', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': title },
-    ...pictures.map(({ picture }) => picture),
-  );
-  return element(
-    'figure',
-    { class: 'broad' },
-    element('figcaption', {}, key),
-    element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': title }, svg),
-  );
-}

@@ -5,7 +5,8 @@ import { whatWasRun } from '../mechanisms-terminal.ts';
 import { verdictWords } from '../mechanisms-verdict.ts';
 import { duration } from '../train-words.ts';
 import { builder } from './dom.ts';
-import { mechanismFigure, mechanismPanels, panelsKey } from './mechanism-plot.ts';
+import { mechanismPanels, panelsKey } from './mechanism-plot.ts';
+import { panelsFigure } from './panels.ts';
 import { shell } from './shell.ts';
 import { htmlTable } from './tables.ts';
 
@@ -19,7 +20,7 @@ export async function renderMechanismsHtml(report: MechanismsReport): Promise<st
   const key = panelsKey(report);
   const plot = (shown: typeof groups, name: string) => {
     const panels = mechanismPanels(build, shown, report.mechanisms);
-    return panels ? [mechanismFigure(build, panels, name, key)] : [];
+    return panels ? [panelsFigure(build, panels, name, [key])] : [];
   };
   document.body.append(
     element('h1', {}, title),

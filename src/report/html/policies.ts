@@ -4,7 +4,8 @@ import { lineStyle } from '../policies-curves.ts';
 import { depthTitle, needleTable, policyColumns } from '../policies-figures.ts';
 import { comparisonWords, needleSentences, policySentences, provenanceFacts, timeWords } from '../policies-words.ts';
 import { type Builder, builder } from './dom.ts';
-import { keptPanel, policyPanels, type StackedPanels } from './policy-plot.ts';
+import { panelsFigure } from './panels.ts';
+import { keptPanel, policyPanels } from './policy-plot.ts';
 import { shell } from './shell.ts';
 import { htmlTable } from './tables.ts';
 
@@ -19,7 +20,7 @@ export async function renderPoliciesHtml(report: PoliciesReport): Promise<string
   document.body.append(
     element('h1', {}, title),
     ...comparisonWords(report).map((words) => element('p', { class: 'soft' }, words)),
-    stacked(build, policyPanels(build, report), 'Loss, memory and time against position', keys(build, report)),
+    panelsFigure(build, policyPanels(build, report), 'Loss, memory and time against position', keys(build, report)),
     htmlTable(
       build,
       'Policies',
@@ -35,7 +36,7 @@ export async function renderPoliciesHtml(report: PoliciesReport): Promise<string
       { class: 'soft' },
       `Tokens that each policy holds after ${moments(report)} tokens read (the black mark), one row each; paler where fewer heads hold them. What stands before token 0 was put in front of the text.`,
     ),
-    stacked(build, keptPanel(build, report), 'Tokens that are kept', []),
+    panelsFigure(build, keptPanel(build, report), 'Tokens that are kept', []),
     element('h2', {}, 'What was evicted'),
     ...list(policySentences(report)),
     ...needles(build, report),
@@ -96,26 +97,4 @@ function needles(build: Builder, report: PoliciesReport): HTMLElement[] {
     ),
     ...needleSentences(report).map((sentence) => element('p', {}, sentence)),
   ];
-}
-
-/** Panels as a figure of a page; in little room they scroll. */
-function stacked(
-  { element }: Builder,
-  { width, height, pictures }: StackedPanels,
-  title: string,
-  key: readonly HTMLElement[],
-): HTMLElement {
-  for (const { picture, x, y } of pictures)
-    for (const [name, value] of Object.entries({ x, y })) picture.setAttribute(name, String(value));
-  const svg = element(
-    'svg',
-    { class: 'plot', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': title },
-    ...pictures.map(({ picture }) => picture),
-  );
-  return element(
-    'figure',
-    { class: 'broad' },
-    ...(key.length > 0 ? [element('figcaption', {}, ...key)] : []),
-    element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': title }, svg),
-  );
 }

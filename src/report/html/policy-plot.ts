@@ -4,19 +4,13 @@ import { bytes, number } from '../format.ts';
 import type { PoliciesReport } from '../policies.schema.ts';
 import { lineStyle, policyCurves } from '../policies-curves.ts';
 import type { Builder } from './dom.ts';
+import type { Panels } from './panels.ts';
 import { tidy } from './plots.ts';
-
-/** Pictures below each other, with what they take together. */
-export interface StackedPanels {
-  readonly width: number;
-  readonly height: number;
-  readonly pictures: readonly { readonly picture: Element; readonly x: number; readonly y: number }[];
-}
 
 const dashArrays = { solid: undefined, dashed: '6 3', dotted: '2 3' } as const;
 
 /** Loss, memory and time against the position in the text, one line a policy; a cross where a policy ended. */
-export function policyPanels(build: Builder, report: PoliciesReport): StackedPanels {
+export function policyPanels(build: Builder, report: PoliciesReport): Panels {
   const [width, left, right] = [960, 70, 16];
   const quantities = policyCurves(report);
   let y = 0;
@@ -89,7 +83,7 @@ export function policyPanels(build: Builder, report: PoliciesReport): StackedPan
 }
 
 /** Tokens that each policy holds at some moments: a row for each, from the first token to the last, darker where more heads hold it. */
-export function keptPanel(build: Builder, { policies, text }: PoliciesReport): StackedPanels {
+export function keptPanel(build: Builder, { policies, text }: PoliciesReport): Panels {
   const [width, left, row] = [960, 170, 9];
   const front = Math.max(0, ...policies.map(({ newlines }) => newlines));
   const rows = policies.flatMap((policy, p) =>
