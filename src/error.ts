@@ -23,6 +23,11 @@ export class InputError extends SinklabError {
   override name = 'InputError';
 }
 
+/** A key/value cache that has no room for what its policy keeps: the text ends here. */
+export class CacheFullError extends InputError {
+  override name = 'CacheFullError';
+}
+
 /** A program that could not be compiled or run. */
 export class RunError extends SinklabError {
   override name = 'RunError';

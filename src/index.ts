@@ -2,7 +2,7 @@
  * Sinklab in Node and in the page: load a model, run it with hook points read and edited, check it against its reference. What needs
  * Node (paths, hub ids, writing files) is `sinklab/node`; in the page a model is loaded from files at hand and runs on `sinklab/runtime/web`.
  */
-export { InputError, LoadError, RunError, ShapeError, SinklabError } from './error.ts';
+export { CacheFullError, InputError, LoadError, RunError, ShapeError, SinklabError } from './error.ts';
 export type { ByteFolder, HashableSource } from './load/byte-folder.ts';
 export { memoryFolder, memorySource } from './load/bytes-memory.ts';
 export type { ByteSource, Checkpoint, Provenance, SourceFile, StoredTensor, StoredType } from './load/checkpoint.ts';

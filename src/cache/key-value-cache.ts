@@ -1,4 +1,4 @@
-import { InputError } from '../error.ts';
+import { CacheFullError } from '../error.ts';
 import type { Decoder } from '../models/decoder.ts';
 import type { HostTensor } from '../runtime/backend.ts';
 import { Bank, type NewKeysAndValues } from './bank.ts';
@@ -229,7 +229,7 @@ export class KeyValueCache {
     if (added.length > entries.room) {
       const room = this.roomFor(kept.length);
       if (room === undefined)
-        throw new InputError(
+        throw new CacheFullError(
           `the cache is full: ${this.policy.name} keeps ${kept.length} entries after ${next} tokens, and there is room for ${this.policy.most ?? table.entries}; give it more room, or take a policy that evicts`,
         );
       this.resize((one) => (one === table ? room : one.entries));
@@ -333,7 +333,7 @@ export class KeyValueCache {
       if (entries === table.entries) continue;
       const { most } = table;
       if (most > entries)
-        throw new InputError(
+        throw new CacheFullError(
           `the cache is full: ${this.policy.name} keeps ${most} entries, and there is room for ${entries}; give it more room, or take a policy that evicts`,
         );
       const from = table.resize(entries);

@@ -3,8 +3,8 @@ import { dirname, resolve } from 'node:path';
 import { generate } from '../cache/generate.ts';
 import { restoreStream, saveStream } from '../cache/save.ts';
 import type { Stream } from '../cache/stream.ts';
-import { InputError } from '../error.ts';
-import { escapeRunningText } from '../report/escape.ts';
+import { CacheFullError, InputError } from '../error.ts';
+import { escapeRunningText, escapeText } from '../report/escape.ts';
 import { integer } from '../report/format.ts';
 import { longestText, type StreamReport } from '../report/stream.schema.ts';
 import { writeStreamJson } from '../report/stream-json.ts';
@@ -129,7 +129,11 @@ async function write(
       if (token.ended) ended = token.ended;
     }
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (error instanceof CacheFullError) {
+      ended = 'cache full';
+      line.clear();
+      terminal.err(`\n${escapeText(error.message)}\n`);
+    } else if (!signal.aborted) throw error;
   } finally {
     line.clear();
     if (last !== '' && !last.endsWith('\n')) out('\n');
@@ -141,7 +145,13 @@ const stands = (stream: Stream, { tokens, tokensPerSecond }: StreamMeter) =>
   `${integer(tokens)} tokens, ${tokensPerSecond.toFixed(1)} tokens/s, ${integer(stream.kept().length)} entries, ${plainBytes(stream.cache.bytes)}`;
 
 function summary(stream: Stream, meter: StreamMeter, ended: StreamReport['generated']['ended']): string {
-  const why = { 'max tokens': '--max-tokens', 'stop string': '--stop', 'stop id': 'EOS', interrupted: 'Ctrl-C' }[ended];
+  const why = {
+    'max tokens': '--max-tokens',
+    'stop string': '--stop',
+    'stop id': 'EOS',
+    'cache full': 'the room of the cache',
+    interrupted: 'Ctrl-C',
+  }[ended];
   const { curve, loss } = meter;
   const [early, late] = [curve[0], curve.at(-1)];
   const pace =

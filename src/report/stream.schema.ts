@@ -39,7 +39,7 @@ export const streamSchema = z.strictObject({
   prompt: z.strictObject({ source: z.string().max(4096), tokens: count, system: count, resumed: z.boolean() }),
   generated: z.strictObject({
     tokens: count,
-    ended: z.enum(['max tokens', 'stop string', 'stop id', 'interrupted']),
+    ended: z.enum(['max tokens', 'stop string', 'stop id', 'cache full', 'interrupted']),
     /** Mean −log p under the model itself, nats per token; null where nothing was generated. */
     loss: real.nullable(),
     text: z.string().max(longestText),

@@ -192,11 +192,16 @@ describe('what is refused', () => {
     expect({ code, last: err.trimEnd().split('\n').at(-1) }).toEqual({ code: 1, last: `sinklab: ${message}` });
   });
 
-  it('a full cache whose room is used up, after what was written', async () => {
-    const { code, out, err } = await sinklab('stream', books, ...small, '--policy', 'full', '--max-tokens', '60');
-    expect(code).toBe(1);
-    expect(out.length).toBeGreaterThan(20);
-    expect(err).toMatch(/^sinklab: the cache is full: full: 32 keeps 33 entries after 33 tokens/m);
+  it('a full cache whose room is used up ends the text with a summary', async () => {
+    const saved = join(folder, 'full.state');
+    const { code, out, err } = await sinklab(
+      ...(['stream', books, ...small, '--policy', 'full', '--max-tokens', '60', '--save', saved] as const),
+    );
+    expect(code).toBe(0);
+    expect(out.length).toBeGreaterThan(50);
+    expect(err).toMatch(/^the cache is full: full: 32 keeps 33 entries after 33 tokens/m);
+    expect(err).toMatch(/^ended by the room of the cache after \d+ tokens/m);
+    expect(await readdir(folder)).toContain('full.state');
   });
 
   it('unknown policies and values out of range are wrong usage', async () => {

@@ -1,4 +1,4 @@
-import { InputError } from '../../error.ts';
+import { CacheFullError } from '../../error.ts';
 import type { KeyValueCache } from '../key-value-cache.ts';
 import type { Stream } from '../stream.ts';
 import { liveBytes } from './live-bytes.ts';
@@ -75,7 +75,7 @@ export async function readText(stream: Stream, ids: readonly number[], options: 
     }
   } catch (error) {
     // The policy keeps more than it made room for: its end, and no error of the comparison.
-    if (!(error instanceof InputError) || !error.message.startsWith('the cache is full')) throw error;
+    if (!(error instanceof CacheFullError)) throw error;
     return result({ at: read, why: 'its cache was full' });
   }
   return result(total < ids.length ? { at: total, why: limit.why } : null);
