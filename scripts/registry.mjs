@@ -51,7 +51,8 @@ function registryOf({ room, folder, one, type, list, from = one }, files) {
       ]),
       [`./${from}.ts`, `import type { ${type} } from './${from}.ts';`],
     ]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
+      // As the linter orders imports: a name comes before its longer ones.
+      .sort(([a], [b]) => (a.replace(/\.ts$/, '') < b.replace(/\.ts$/, '') ? -1 : 1))
       .map(([, line]) => line),
     '',
     `/** All ${list}, one descriptor a file, by file name. */`,

@@ -17,18 +17,27 @@ export interface Projections {
   readonly output: (z: Queries) => Stream;
 }
 
-/** `self_attn.{q,k,v,o}_proj`, the layout of Llama and most families after it. */
+/** Where a family keeps the four projections: `{folder}.{q,k,v}_proj` and `{folder}.{output}`. */
+export interface ProjectionNames {
+  /** Default `self_attn`. */
+  readonly folder?: string;
+  /** Default `o_proj`. */
+  readonly output?: string;
+}
+
+/** Default names: `self_attn.{q,k,v,o}_proj`, the layout of Llama and most families after it. */
 export function projections(
   at: (name: string) => string,
   { H, G, D, M }: HeadSizes,
   bias: { readonly inputs: boolean; readonly output: boolean },
+  { folder = 'self_attn', output = 'o_proj' }: ProjectionNames = {},
 ): Projections {
   const R = H / G;
   const inputs = { bias: bias.inputs };
   return {
-    q: (x) => linear(x, at('self_attn.q_proj'), { G, R, D }, { M }, inputs),
-    k: (x) => linear(x, at('self_attn.k_proj'), { G, D }, { M }, inputs),
-    v: (x) => linear(x, at('self_attn.v_proj'), { G, D }, { M }, inputs),
-    output: (z) => linear(z, at('self_attn.o_proj'), { M }, { G, R, D }, { bias: bias.output }),
+    q: (x) => linear(x, at(`${folder}.q_proj`), { G, R, D }, { M }, inputs),
+    k: (x) => linear(x, at(`${folder}.k_proj`), { G, D }, { M }, inputs),
+    v: (x) => linear(x, at(`${folder}.v_proj`), { G, D }, { M }, inputs),
+    output: (z) => linear(z, at(`${folder}.${output}`), { M }, { G, R, D }, { bias: bias.output }),
   };
 }

@@ -84,7 +84,7 @@ export function decodeProgram(decoder: Decoder, options: ProgramOptions): Record
     const { attention } = block;
     if (!attention.attendCached)
       throw new InputError(
-        `layer ${layer} of ${decoder.family} keeps something else than keys and values; it cannot be streamed yet`,
+        `layer ${layer} of ${decoder.family} keeps something else than keys and values of the model's one size; it cannot be streamed yet`,
       );
     const hook = hooks.block(layer);
     const stream = hook('hook_in', x);

@@ -25,8 +25,7 @@ function turnBy(distance: number, rotary: Rotary): Float64Array {
 }
 
 /**
- * Turns a key that stands at one position to another: pair i by (to − from) · frequency[i] (2104.09864; rotations compose). Half-split
- * pairs, as everywhere in the models.
+ * Turns a key that stands at one position to another: pair i by (to − from) · frequency[i] (2104.09864; rotations compose).
  */
 export function rotateKey(
   from: Float32Array,
@@ -39,11 +38,14 @@ export function rotateKey(
 ): void {
   const pairs = rotary.frequencies.length;
   const turn = turnBy(distance, rotary);
+  // Components of pair i: i and i + pairs, or neighbours.
+  const [stride, other] = rotary.interleaved ? [2, 1] : [1, pairs];
   for (let i = 0; i < pairs; i++) {
     const [c, s] = [turn[i]!, turn[pairs + i]!];
-    const [a, b] = [from[fromOffset + i]!, from[fromOffset + pairs + i]!];
-    into[intoOffset + i] = a * c - b * s;
-    into[intoOffset + pairs + i] = b * c + a * s;
+    const first = stride * i;
+    const [a, b] = [from[fromOffset + first]!, from[fromOffset + first + other]!];
+    into[intoOffset + first] = a * c - b * s;
+    into[intoOffset + first + other] = b * c + a * s;
   }
   for (let i = 2 * pairs; i < width; i++) into[intoOffset + i] = from[fromOffset + i]!;
 }

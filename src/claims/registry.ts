@@ -14,6 +14,7 @@ import { claim as rcmha } from './cards/rcmha.ts';
 import { claim as routingTransformer } from './cards/routing-transformer.ts';
 import { claim as sinkEmergence } from './cards/sink-emergence.ts';
 import { claim as sinkFreeSoftmax } from './cards/sink-free-softmax.ts';
+import { claim as streamingLlm } from './cards/streaming-llm.ts';
 import { claim as structuralOrigin } from './cards/structural-origin.ts';
 import { claim as titans } from './cards/titans.ts';
 import type { Claim } from './claim.ts';
@@ -35,6 +36,7 @@ export const claims: readonly Claim[] = [
   routingTransformer,
   sinkEmergence,
   sinkFreeSoftmax,
+  streamingLlm,
   structuralOrigin,
   titans,
 ];

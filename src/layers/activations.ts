@@ -1,4 +1,4 @@
-import { add, erf, multiply, relu, silu, type Tensor, tanh } from '../tensor/index.ts';
+import { add, erf, multiply, power, relu, silu, type Tensor, tanh } from '../tensor/index.ts';
 
 type Activation = <A extends string>(x: Tensor<A>) => Tensor<A>;
 
@@ -11,6 +11,9 @@ const geluTanh: Activation = (x) => {
   return multiply(multiply(x, 0.5), add(tanh(multiply(cubic, Math.sqrt(2 / Math.PI))), 1));
 };
 
+/** max(x, 0)² (2109.08668). */
+const reluSquared: Activation = (x) => power(relu(x), 2);
+
 /** Activations under the names that configurations use. */
 export const activations = {
   silu,
@@ -20,6 +23,7 @@ export const activations = {
   gelu_pytorch_tanh: geluTanh,
   gelu_fast: geluTanh,
   relu,
+  relu2: reluSquared,
 } as const satisfies Record<string, Activation>;
 
 export type ActivationName = keyof typeof activations;

@@ -3,7 +3,7 @@
  * spelling, and where everything came from. Readers are strict: what they cannot account for is an error before anything runs.
  */
 
-/** Element types as stored. `gguf:Q4_1` and the like are block formats that are decoded when read. */
+/** Element types as stored. `gguf:Q4_1` and the like, and `MXFP4` in safetensors, are block formats that are decoded when read. */
 export type StoredType =
   | 'F64'
   | 'F32'
@@ -15,6 +15,7 @@ export type StoredType =
   | 'I8'
   | 'U8'
   | 'BOOL'
+  | 'MXFP4'
   | `gguf:${string}`;
 
 export interface StoredTensor {

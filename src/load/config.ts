@@ -26,6 +26,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
  */
 export class ConfigReader {
   readonly #values = new Map<string, unknown>();
+  readonly #nulls = new Set<string>();
   readonly #read = new Set<string>();
   readonly #children: ConfigReader[] = [];
   readonly #path: string;
@@ -37,13 +38,19 @@ export class ConfigReader {
     path = '',
   ) {
     for (const [key, value] of Object.entries(config))
-      if (value !== null && value !== undefined) this.#values.set(key, value);
+      if (value === null) this.#nulls.add(key);
+      else if (value !== undefined) this.#values.set(key, value);
     this.#path = path;
   }
 
   /** True when the key is present and not null. Does not count as reading it. */
   has(key: string): boolean {
     return this.#values.has(key);
+  }
+
+  /** True when the key is present with null: how a file switches off what is on by default. Does not count as reading it. */
+  isNull(key: string): boolean {
+    return this.#nulls.has(key);
   }
 
   /** True when the key holds an array. Does not count as reading it. */
@@ -116,6 +123,16 @@ export class ConfigReader {
       if (!Array.isArray(value) || (length !== undefined && value.length !== length)) return false;
       return value.every((item) => Number.isInteger(item) && item >= min && item <= max);
     });
+  }
+
+  /** A value of a form of its own: `accepts` tells whether it has it, `expected` says it in messages. */
+  value<T, D = never>(
+    key: string,
+    expected: string,
+    accepts: (value: unknown) => value is T,
+    options: Optional<D> = {},
+  ): T | D {
+    return this.#take(key, options, expected, accepts);
   }
 
   /** A nested object as a reader of its own; `done` of this one covers it. Undefined when the key is absent. */

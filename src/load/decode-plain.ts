@@ -3,7 +3,7 @@ import type { StoredType } from './checkpoint.ts';
 import { decodeBfloat16, decodeHalf } from './half.ts';
 
 /** Element types with one fixed width. */
-export type PlainType = Exclude<StoredType, `gguf:${string}`>;
+export type PlainType = Exclude<StoredType, 'MXFP4' | `gguf:${string}`>;
 
 /** Bytes per element. */
 export const plainWidth: Readonly<Record<PlainType, number>> = {

@@ -131,7 +131,7 @@ export function decodeQ6_K(bytes: Uint8Array, out: Float32Array): void {
 }
 
 /** Twice the values of the four-bit float E2M1. */
-const doubledE2M1 = Float64Array.of(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
+export const doubledE2M1 = Float64Array.of(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
 
 /** value = 2^(e - 127) E2M1; block: e, 16 bytes of nibbles (OCP microscaling format). */
 export function decodeMXFP4(bytes: Uint8Array, out: Float32Array): void {

@@ -19,6 +19,13 @@ export interface DefaultRope extends RopeBase {
   readonly kind: 'default';
 }
 
+/** Frequencies of the whole head, of which only the first share turns, divided by `factor`; the others are 0. */
+export interface ProportionalRope extends RopeBase {
+  readonly kind: 'proportional';
+  /** Default 1. */
+  readonly factor: number;
+}
+
 /** Frequencies divided by `factor`. */
 export interface LinearRope extends RopeBase {
   readonly kind: 'linear';
@@ -51,7 +58,7 @@ export interface YarnRope extends RopeBase {
   readonly mscaleAllDim?: number;
 }
 
-export type Rope = DefaultRope | LinearRope | Llama3Rope | YarnRope;
+export type Rope = DefaultRope | ProportionalRope | LinearRope | Llama3Rope | YarnRope;
 
 export interface RopeOptions {
   /** Base when the file names none; default 10,000. */
@@ -69,7 +76,7 @@ const optional = { ...positive, default: undefined };
 
 /** The settings inside `rope_scaling`, or inside one `rope_parameters`. */
 function readKind(c: ConfigReader, base: RopeBase, options: RopeOptions): Rope {
-  const kinds = ['default', 'linear', 'llama3', 'yarn'] as const;
+  const kinds = ['default', 'proportional', 'linear', 'llama3', 'yarn'] as const;
   const legacy = c.oneOf('type', kinds, { default: undefined });
   const kind = c.oneOf('rope_type', kinds, { default: legacy ?? 'default' });
   if (legacy !== undefined && legacy !== kind) throw c.error('type', `"${kind}" as rope_type says`);
@@ -77,6 +84,8 @@ function readKind(c: ConfigReader, base: RopeBase, options: RopeOptions): Rope {
   switch (kind) {
     case 'default':
       return { kind, ...base };
+    case 'proportional':
+      return { kind, ...base, factor: c.number('factor', { ...positive, default: 1 }) };
     case 'linear':
       return { kind, ...base, factor: c.number('factor', positive) };
     case 'llama3': {

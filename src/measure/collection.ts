@@ -22,8 +22,8 @@ export class Collection {
   /** Adds what one layer did with a batch of texts, of which `first` is the index of the first. */
   add({ layer, reduced, residual, k, v }: LayerOutput, first = 0): void {
     const { tokens, sizes } = this.setting;
-    const each = { residual: tokens * sizes.M, k: tokens * sizes.G * sizes.D, v: tokens * sizes.G * sizes.D };
-    const B = residual.length / each.residual;
+    const B = residual.length / (tokens * sizes.M);
+    const each = { residual: residual.length / B, k: k.length / B, v: v.length / B };
     for (const [{ takes, reductions }, collector] of this.collectors)
       for (let b = 0; b < B; b++) {
         const row = (name: keyof typeof each, values: Float32Array) =>

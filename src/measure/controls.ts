@@ -59,7 +59,9 @@ function fresh(
   random: () => number,
 ): Float32Array<ArrayBuffer> {
   if (/(bias|sinks)$/.test(name)) return values.fill(0);
-  if (model.weightShapes.get(name)!.length === 1) return values.fill(model.decoder.freshNorm ?? 1);
+  // Norms over heads have several axes.
+  if (model.weightShapes.get(name)!.length === 1 || /norm\.weight$/.test(name))
+    return values.fill(model.decoder.freshNorm ?? 1);
   const range = model.checkpoint.config.initializer_range;
   const deviation = typeof range === 'number' && range > 0 && range <= 1 ? range : 0.02;
   const next = normal(random);

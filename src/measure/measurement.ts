@@ -46,7 +46,7 @@ export interface TextLayer {
   readonly reduced: Readonly<Record<string, Float64Array>>;
   /** [T, M] residual stream after the block. */
   readonly residual: Float32Array;
-  /** [S, G, D] keys after RoPE, and values. */
+  /** [S, G, D] keys after RoPE, and values, with the heads of this layer; values may have a width of their own. */
   readonly k: Float32Array;
   readonly v: Float32Array;
 }

@@ -1,3 +1,4 @@
+import type { RowSums } from '../attention/mechanism.ts';
 import { InputError } from '../error.ts';
 import { rectangle } from '../models/input.ts';
 import { Layerwise, type Reductions } from '../models/layerwise.ts';
@@ -68,6 +69,8 @@ export async function scan(model: Model, given: ScanInput, options: ScanOptions 
   const { epsilons = [0.3], seed = 0, patterns = 0, progress } = options;
   const { page, tokens, texts = [], fixed = 0 } = given;
   checkInput(page, tokens, given.texts);
+  checkPatterns(model);
+  const proxied = layersWithRows(model, 'any');
   const settings = options.controls ? controlSettings : [];
   const total = model.decoder.sizes.L * (1 + settings.length);
   let done = 0;
@@ -100,8 +103,22 @@ export async function scan(model: Model, given: ScanInput, options: ScanOptions 
     ...(texts.length > 0 ? { massiveTexts: own.texts.found(massivePlaces) } : {}),
     page: { ...measured, patterns: own.patterns },
     controls,
-    notes,
+    notes: proxied.length === 0 ? notes : [...notes, proxyNote(proxied)],
   };
+}
+
+const proxyNote = (layers: readonly number[]) =>
+  `Rows of the linear attention of layers ${layers.join(', ')} sum to anything; they are measured as |w| / Σ|w|.`;
+
+const layersWithRows = ({ decoder }: Model, rows: RowSums) =>
+  decoder.blocks.flatMap((block, layer) => (block.rows === rows ? [layer] : []));
+
+function checkPatterns(model: Model): void {
+  const without = layersWithRows(model, 'none');
+  if (without.length > 0)
+    throw new InputError(
+      `scan: layers ${without.join(', ')} of ${model.decoder.family} read a state and have no attention pattern; a scan needs one in every layer. Patterns of the other layers can be captured`,
+    );
 }
 
 function checkInput(page: ScanInput['page'], tokens: ScanInput['tokens'], texts: ScanInput['texts']): void {

@@ -11,7 +11,7 @@ export interface ScoreSplit {
 export interface ScoreSplitInput {
   readonly q: Float32Array | Float64Array; // [T, H, D]
   readonly k: Float32Array; // [S, G, D]
-  readonly v: Float32Array; // [S, G, D]
+  readonly v: Float32Array; // [S, G, any width]
   readonly T: number;
   readonly H: number;
   readonly G: number;
@@ -30,7 +30,7 @@ export function scoreSplit({ q, k, v, T, H, G, D, window: given }: ScoreSplitInp
   const out = {
     queryNorm: new Float64Array(T),
     keyNorm: norms(k, T, G, D),
-    valueNorm: norms(v, T, G, D),
+    valueNorm: norms(v, T, G, v.length / (T * G)),
     cosine: new Float64Array(T),
   };
   const directions = new Float32Array(q.length);

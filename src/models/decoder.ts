@@ -1,4 +1,5 @@
 import type { AttentionLayer } from '../attention/layer.ts';
+import type { RowSums } from '../attention/mechanism.ts';
 import type { Stream } from '../attention/steps.ts';
 import type { Tensor, Within } from '../tensor/index.ts';
 import type { BlockTap } from './hooks.ts';
@@ -12,7 +13,13 @@ export interface Block {
   after(x: Stream, attention: Stream, hook: BlockTap): Stream;
   /** Sliding window in tokens; undefined for full attention. */
   readonly window?: number;
+  /** Key/value heads of this block, where they are not the decoder's G. */
+  readonly keyValueHeads?: number;
   readonly learnedSink: boolean;
+  /** What the rows of the pattern and the sink sum to: `any` in linear attention, `none` where there is no pattern. Default `one`. */
+  readonly rows?: RowSums;
+  /** The family's own code hands out weights before the sink takes its share, in rows that sum to one; references of it hold those. */
+  readonly rowsBeforeSink?: boolean;
 }
 
 /** Sizes of a decoder by axis letter. */

@@ -1,4 +1,5 @@
 import type { Places } from '../attention/places.ts';
+import { shares } from '../attention/shares.ts';
 import { InputError } from '../error.ts';
 import type { HostTensor } from '../runtime/backend.ts';
 import {
@@ -10,6 +11,7 @@ import {
   type Output,
   rename,
   select,
+  sizes,
   type Tensor,
   type Within,
 } from '../tensor/index.ts';
@@ -23,6 +25,7 @@ import type { Model } from './model.ts';
 /** A value of one block reduced inside the graph. Over query chunks, results with axis T are joined, all others are added up. */
 export interface Reduction<N extends BlockHook = BlockHook> {
   readonly hook: N;
+  /** Patterns whose rows sum to anything come as |w| / Σ|w| (2410.10781). */
   reduce(value: Tensor<BlockHooks[N]>, queries: QueryChunk): Within<string>;
   /** Axes of the result in the order in which it is handed over. */
   readonly order: readonly string[];
@@ -58,7 +61,7 @@ export interface LayerOutput {
   readonly reduced: Readonly<Record<string, Accumulated>>;
   /** The residual stream after the block, [B, T, M]. */
   readonly residual: Float32Array;
-  /** Keys after RoPE and values, [B, S, G, D]. */
+  /** Keys after RoPE and values, [B, S, G, D] with the heads of this layer; values may have a width of their own. */
   readonly k: Float32Array;
   readonly v: Float32Array;
 }
@@ -164,7 +167,7 @@ export class Layerwise {
   private async block(layer: number, index: number, batch: Rectangle, x: Float32Array): Promise<LayerOutput> {
     const { sizes, blocks } = this.model.decoder;
     const { B, T } = batch;
-    const { M, G, D } = sizes;
+    const { M } = sizes;
     const block = blocks[layer]!;
     const padded = batch.real !== undefined;
     const { real, positions } = batchFeeds(batch);
@@ -182,11 +185,12 @@ export class Layerwise {
       const end = Math.min(start + step, T);
       // Only keys that some query of the chunk may see; a batch of several texts comes in one chunk.
       const first = block.window === undefined || B > 1 ? 0 : Math.max(0, start + 1 - block.window);
-      const part = (all: HostTensor) =>
-        f32(
-          [B, end - first, G, D],
-          (all.data as Float32Array).subarray(first * G * D, B > 1 ? undefined : end * G * D),
-        );
+      const part = ({ shape, data }: HostTensor) => {
+        const [heads, width] = shape.slice(2) as [number, number];
+        const each = heads * width;
+        const values = (data as Float32Array).subarray(first * each, B > 1 ? undefined : end * each);
+        return f32([B, end - first, heads, width], values);
+      };
       const cut = (all: HostTensor, from: number, to: number): HostTensor =>
         B > 1 ? all : { ...all, shape: [1, to - from], data: all.data.slice(from, to) };
       const result = await this.execute(graphs.queries, {
@@ -234,7 +238,7 @@ export class Layerwise {
   }
 
   /** x [B, T, M] → keys after RoPE and values, [B, S, G, D]. */
-  private keys(block: Block, layer: number, padded: boolean): Record<string, Output> {
+  private keys(block: Block, layer: number, padded: boolean): { readonly k: Output; readonly v: Output } {
     const hook = createHooks({ edit: this.options.edit ?? {} }).block(layer);
     const x = input('x', { B: 'B', T: 'T', M: this.model.decoder.sizes.M });
     const positions = padded ? input('positions', { B: 'B', T: 'T' }, 'int64') : iota('T', 'T');
@@ -248,9 +252,14 @@ export class Layerwise {
 
   /** A chunk of queries through attention and the rest of the block, with the reductions. */
   private queries(block: Block, layer: number, padded: boolean, reduce: Reductions): Record<string, Output> {
-    const { M, G, D } = this.model.decoder.sizes;
-    const x = input('x', { B: 'B', T: 'T', M });
-    const kv = { k: input('k', { B: 'B', S: 'S', G, D }), v: input('v', { B: 'B', S: 'S', G, D }) };
+    const x = input('x', { B: 'B', T: 'T', M: this.model.decoder.sizes.M });
+    const made = this.keys(block, layer, padded);
+    // A layer may have key/value heads of its own number, and values of another width than keys.
+    const held = (name: 'k' | 'v') => {
+      const axes = sizes(made[name].value);
+      return input(name, { B: 'B', S: 'S', G: axes.get('G')!, D: axes.get('D')! });
+    };
+    const kv = { k: held('k'), v: held('v') };
     const queries = add(iota('T', 'T'), input('first_query', {}, 'int64'));
     const keys = add(iota('S', 'S'), input('first_key', {}, 'int64'));
     const places: Places = {
@@ -268,7 +277,8 @@ export class Layerwise {
     const hooks = createHooks({
       edit: this.options.edit ?? {},
       reads: (name) => wanted.some(([, { hook }]) => name === `blocks.${layer}.${hook}`),
-      read: (name: HookName, value) => {
+      read: (name: HookName, seen) => {
+        const value = name.endsWith('.attn.hook_pattern') ? shares(seen as never, block.rows ?? 'one') : seen;
         for (const [key, reduction] of wanted)
           if (name === `blocks.${layer}.${reduction.hook}`)
             outputs[`reduce.${key}`] = {

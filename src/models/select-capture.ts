@@ -22,7 +22,8 @@ const ascending = (values: Iterable<number>) => [...new Set(values)].sort((a, b)
 /** What a selection keeps of one hook point, axis by axis; empty when all is kept. */
 export function keptAxes(model: Model, name: HookName, { heads, positions }: CaptureSelection): KeptAxis[] {
   const order = hookOrder(name);
-  const { H, G } = model.decoder.sizes;
+  const { H, G: common } = model.decoder.sizes;
+  const G = model.decoder.blocks[Number(name.split('.')[1])]?.keyValueHeads ?? common;
   const kept: KeptAxis[] = [];
   if (heads && order.includes('H')) kept.push({ axis: 'H', indices: ascending(heads) });
   else if (heads && order.includes('G'))

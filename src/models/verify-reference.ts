@@ -1,4 +1,5 @@
 import type { SafetensorsFile } from '../load/safetensors-file.ts';
+import type { Block } from './decoder.ts';
 import type { HookName } from './hook-names.ts';
 import type { Model } from './model.ts';
 
@@ -48,6 +49,9 @@ const places: Record<Exclude<Stored, 'hidden_states'>, string> = {
   attn_out: 'attn.hook_out',
 };
 
+/** Families whose reference hands the residual to its attention module, which gives back the sum. */
+const returnsResidual = new Set(['bloom']);
+
 /**
  * Where the model has `{kind}.{index}`. Hidden state 0 is the embedding output, entry I the output of block I − 1, and the last one is
  * after the final norm. Undefined when this model has no such value.
@@ -60,8 +64,23 @@ function place(kind: Stored, index: number, model: Model): Omit<ReferenceTensor,
     const hook: HookName = index === L ? 'ln_final.hook_out' : `blocks.${index - 1}.hook_out`;
     return { kind, layer: index - 1, hook };
   }
-  const hook = `blocks.${index}.${places[kind]}` as HookName;
-  return model.hookNames.includes(hook) ? { kind, layer: index, hook } : undefined;
+  const summed = kind === 'attn_out' && returnsResidual.has(model.decoder.family);
+  const hook = `blocks.${index}.${summed ? 'hook_resid_mid' : places[kind]}` as HookName;
+  // Layers without attention have a norm before them too, but nothing is given to attention there.
+  const attends = model.hookNames.includes(`blocks.${index}.attn.hook_out`);
+  return attends && model.hookNames.includes(hook) ? { kind, layer: index, hook } : undefined;
+}
+
+/** Linear attention weighs keys in rows of any sum, which references hold in forms of their own (by block, or not at all). */
+const hasRows = ({ rows = 'one' }: Block) => rows === 'one' || rows === 'part';
+
+/** The layer of each `attentions.I`: I, or where a file numbers the layers with softmax alone, the I-th of those. */
+function attentionLayers(reference: SafetensorsFile, model: Model, prefix: string): number[] {
+  const { blocks } = model.decoder;
+  const all = blocks.map((_, layer) => layer);
+  const softmax = all.filter((layer) => hasRows(blocks[layer]!));
+  const count = [...reference.tensors.keys()].filter((name) => name.startsWith(`${prefix}attentions.`)).length;
+  return count === softmax.length ? softmax : all;
 }
 
 /**
@@ -73,6 +92,7 @@ export function planReference(reference: SafetensorsFile, model: Model, prefix: 
   const misplaced: string[] = [];
   const unknown: string[] = [];
   const kinds = new Set<Stored>();
+  const layers = attentionLayers(reference, model, prefix);
   const has = (name: string) => reference.tensors.has(prefix + name);
   for (const name of reference.tensors.keys()) {
     if (!name.startsWith(prefix) || name === 'padded.input_ids' || name === 'padded.attention_mask') continue;
@@ -81,15 +101,22 @@ export function planReference(reference: SafetensorsFile, model: Model, prefix: 
       tensors.push({ tensor: name, kind: 'logits', layer: undefined, hook: undefined });
     else if (index !== undefined && stored.includes(kind as Stored)) {
       kinds.add(kind as Stored);
-      const found = place(kind as Stored, Number(index), model);
-      if (found) tensors.push({ tensor: name, ...found });
+      const layer = kind === 'attentions' ? layers[Number(index)] : Number(index);
+      const found = layer === undefined ? undefined : place(kind as Stored, layer, model);
+      if (found && kind === 'attentions' && !hasRows(model.decoder.blocks[layer!]!)) unknown.push(name);
+      else if (found) tensors.push({ tensor: name, ...found });
       else misplaced.push(name);
     } else unknown.push(name);
   }
-  if (kinds.has('attentions') && model.decoder.blocks.some((block) => block.learnedSink)) kinds.add('sinks');
+  const leaves = model.decoder.blocks.some((block) => block.learnedSink && !block.rowsBeforeSink);
+  if (kinds.has('attentions') && leaves) kinds.add('sinks');
   const wanted = [...kinds].flatMap((kind) =>
     Array.from({ length: model.decoder.sizes.L + 1 }, (_, index) => index)
-      .filter((index) => place(kind, index, model) !== undefined)
+      .filter((index) => {
+        if (kind !== 'attentions') return place(kind, index, model) !== undefined;
+        const block = model.decoder.blocks[layers[index] ?? -1];
+        return block !== undefined && hasRows(block);
+      })
       .map((index) => `${kind}.${index}`),
   );
   const missing = [...wanted, 'logits'].filter((name) => !has(name)).map((name) => prefix + name);

@@ -154,11 +154,14 @@ async function compareRun(
       continue;
     }
     const axes = hook === undefined ? ['B', 'T', 'V'] : hookOrder(hook);
-    const found = distance(ours.data as Float32Array, await reference.read(tensor), shape, axes, real);
+    const values = ours.data as Float32Array;
+    const sink = result.captured.get(`blocks.${target.layer!}.attn.hook_sink`)?.data as Float32Array | undefined;
+    const before = kind === 'attentions' && model.decoder.blocks[target.layer!]!.rowsBeforeSink;
+    const compared = before ? rowsBeforeSink(values, shape) : values;
+    const found = distance(compared, await reference.read(tensor), shape, axes, real);
     comparisons.push(judged({ ...target, lowering, ...found }, limit));
     if (kind === 'attentions') {
-      const sink = result.captured.get(`blocks.${target.layer!}.attn.hook_sink`)?.data as Float32Array | undefined;
-      const sums = rowSums(ours.data as Float32Array, shape, sink);
+      const sums = rowSums(values, shape, sink);
       const rows = distance(sums, 1, shape.slice(0, 3), axes.slice(0, 3), real);
       comparisons.push(judged({ ...target, kind: 'rows + sink', lowering, ...rows }, limit));
     }
@@ -187,6 +190,12 @@ function rowSums(pattern: Float32Array, shape: readonly number[], sink: Float32A
     for (let s = 0; s < S; s++) sums[row]! += pattern[row * S + s]!;
   }
   return sums;
+}
+
+/** Rows [B, H, T, S] as they were before a sink took its share. Their own sums keep digits that one minus the sink may not have. */
+function rowsBeforeSink(pattern: Float32Array, shape: readonly number[]): Float32Array {
+  const left = rowSums(pattern, shape, undefined);
+  return pattern.map((weight, i) => weight / left[Math.floor(i / shape[3]!)]!);
 }
 
 /** Weights on the way back from the first value that differs, up to values that hold. */

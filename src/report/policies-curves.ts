@@ -16,7 +16,7 @@ export function lineStyle(i: number): { tone: Tone; dash: (typeof dashes)[number
 }
 
 /** Windows of at least this many tokens, and at most this many points of a curve. */
-const [leastWindow, mostPoints] = [32, 300];
+const [leastWindow, mostPoints] = [32, 64];
 
 /** Tokens whose losses are averaged into one point; more where few were predicted. */
 export function windowOf({ losses }: PolicyRow): number {

@@ -8,8 +8,19 @@ import { decoderFromConfig, type ModelConfig } from './decoder-config.ts';
 import { parametersOf, storedShape } from './parameter.ts';
 import { elementsOf, type TrainState } from './state.ts';
 
-/** Names and stored shapes of the parameters of a configuration, in the order in which the model asks for them. */
+/** Families whose files group axes in ways that a graph does not tell (a convolution's [out, 1, taps], norms of every head). */
+export const ungrouped: readonly string[] = ['cohere', 'lfm3', 'minimax', 'qwen3_next', 'qwen3_5'];
+
+/**
+ * Names and stored shapes of the parameters of a configuration, in the order in which the model asks for them. Throws an InputError for
+ * families whose files cannot be written yet.
+ */
 export function storedShapes(config: ModelConfig): Map<string, number[]> {
+  const { family } = decoderFromConfig(config);
+  if (ungrouped.includes(family))
+    throw new InputError(
+      `a model of family ${family} can be read but not written yet: its files have shapes of their own`,
+    );
   const ids = input('ids', { B: 'B', T: 'T' }, 'int64');
   const all = logits(decoderFromConfig(config), ids, wholeText('T'), createHooks());
   return new Map(parametersOf([all]).map((parameter) => [parameter.name, storedShape(parameter)]));

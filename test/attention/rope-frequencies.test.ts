@@ -25,4 +25,13 @@ describe('frequencies of the turning part of a head', () => {
       expect.closeTo(0.0025, 12),
     ]);
   });
+
+  it('are those of the whole head in proportional RoPE, the rest of the pairs at 0', () => {
+    expect(rotary({ kind: 'proportional', theta: 10_000, partial: 0.5, factor: 2 }, 8).frequencies).toEqual([
+      0.5,
+      expect.closeTo(0.05, 12),
+      0,
+      0,
+    ]);
+  });
 });

@@ -22,6 +22,7 @@ describe('ConfigReader', () => {
   it('counts null as absent and gives the default', () => {
     const c = reader('{"n_inner":null,"x":null}');
     expect(c.has('n_inner')).toBe(false);
+    expect([c.isNull('n_inner'), c.isNull('other')]).toEqual([true, false]);
     expect(c.int('n_inner', { default: 128 })).toBe(128);
     expect(c.int('other', { default: undefined })).toBeUndefined();
     expect(c.object('x')).toBeUndefined();

@@ -70,6 +70,17 @@ describe('rotary settings', () => {
     });
   });
 
+  it('of LFM3 turn the first half of the frequencies in full attention', () => {
+    const full = { rope_theta: 1e6, rope_type: 'proportional', partial_rotary_factor: 0.5 };
+    const c = {
+      rope_parameters: { full_attention: full, sliding_attention: { rope_theta: 1e4, rope_type: 'default' } },
+    };
+    expect(readRopeByLayerType(new ConfigReader(c, 'c'))).toEqual({
+      full_attention: { kind: 'proportional', theta: 1e6, partial: 0.5, factor: 1 },
+      sliding_attention: plain,
+    });
+  });
+
   it('take the family defaults when the file names none', () => {
     expect(read({}, { theta: 5, partial: 0.25 })).toEqual({ kind: 'default', theta: 5, partial: 0.25 });
   });
@@ -87,7 +98,7 @@ describe('rotary settings', () => {
 
   it('refuse kinds that are not served, disagreeing spellings and nonsense', () => {
     expect(() => read({ rope_scaling: { rope_type: 'longrope' } })).toThrow(
-      'config.json: "rope_scaling.rope_type" expected one of "default", "linear", "llama3", "yarn", got "longrope"',
+      'config.json: "rope_scaling.rope_type" expected one of "default", "proportional", "linear", "llama3", "yarn", got "longrope"',
     );
     expect(() => read({ rope_scaling: { type: 'linear', rope_type: 'yarn' } })).toThrow('"yarn" as rope_type says');
     expect(() => read({ rope_theta: 1e4, rope_parameters: { rope_theta: 2e4 } })).toThrow('the same settings');

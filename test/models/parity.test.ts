@@ -29,14 +29,28 @@ const everything = [
   'fast padded logits',
 ];
 
+/** Families whose references hold no padded prompts. */
+const unpadded = ['doge', 'minimax', 'qwen3_next', 'qwen3_5', 'gpt_oss_mxfp4', 'lfm3'];
+/** What linear layers hand out instead of a pattern: weights inside the blocks that their sum is computed in. */
+const incomparable: Record<string, string[]> = { minimax: ['output.attentions.0', 'output.attentions.2'] };
+/** Families whose references do not hold what attention was given and gave back. */
+const withoutModules = ['gpt_oss_mxfp4'];
+/** Families whose references hold the mass on a learned sink. */
+const withSinks = ['gpt_oss', 'gpt_oss_mxfp4', 'mimo_v2_flash', 'flint'];
+
 describe.each(present)('%s', (name, folder) => {
   it.each(['config.json', 'config.v5.json'])(
     'agrees with its reference, read by %s, in both lowerings, padded too',
     async (config) => {
       const { kinds, ...rest } = await check(folder, join(folder, 'expected.safetensors'), config);
-      expect(rest).toEqual(right);
+      expect(rest).toEqual({ ...right, unknown: incomparable[name] ?? [] });
+      const wanted = everything.filter(
+        (kind) =>
+          !(unpadded.includes(name) && kind.includes('padded')) &&
+          !(withoutModules.includes(name) && kind.includes('attn_')),
+      );
       expect(kinds).toEqual(
-        expect.arrayContaining(name === 'gpt_oss' ? [...everything, 'watched output sinks'] : everything),
+        expect.arrayContaining(withSinks.includes(name) ? [...wanted, 'watched output sinks'] : wanted),
       );
     },
   );
@@ -74,8 +88,10 @@ describe('other sizes and seeds', () => {
     root === undefined ? [] : readdirSync(root).filter((name) => existsSync(join(root, name, 'expected.safetensors')));
   it.skipIf(found.length === 0)('agree too (needs SINKLAB_ODD_FIXTURES: folders as the fixtures have)', async () => {
     for (const name of found.filter((one) => supported.includes(one)))
-      expect({ name, ...(await check(join(root!, name), join(root!, name, 'expected.safetensors'))) }).toMatchObject(
-        right,
-      );
+      expect({ name, ...(await check(join(root!, name), join(root!, name, 'expected.safetensors'))) }).toMatchObject({
+        ...right,
+        // How many linear layers there are goes with the sizes.
+        unknown: name in incomparable ? expect.any(Array) : [],
+      });
   });
 });

@@ -15,6 +15,11 @@ import { bundled, fixtures } from '../fixtures.ts';
 /** Folders of the fixtures whose families this version reads. */
 export const supported = [
   ...['llama', 'llama_tied', 'llama_bias', 'llama3_scaled', 'llama_yarn', 'llama_linear', 'mistral', 'qwen2', 'qwen3'],
+  ...['mixtral', 'qwen3_moe', 'olmoe', 'doge', 'minimax', 'deepseek_v3', 'qwen3_next', 'qwen3_5'],
+  ...['mimo_v2_flash', 'granite_swa', 'flint', 'gpt_oss_mxfp4', 'lfm3'],
+  ...['gemma', 'gemma2', 'granite', 'olmo', 'olmo2', 'olmo3'],
+  ...['cohere', 'starcoder2', 'phi3', 'smollm3', 'nanochat'],
+  ...['opt', 'gpt_neo', 'gptj', 'bloom', 'falcon', 'mpt', 'phi', 'stablelm'],
   ...['gemma3', 'gpt_oss', 'gpt2', 'gpt_neox', 'gpt_neox_serial'],
 ];
 /** Those kept in the repository. */
@@ -36,7 +41,11 @@ export const absent = supported.filter((name) => familyFolder(name) === undefine
 
 /** One model for each kind of difference between families. */
 export const kinds = present.filter(([name]) =>
-  ['llama', 'mistral', 'qwen3', 'gemma3', 'gpt_oss', 'gpt2', 'gpt_neox', 'gpt_neox_serial'].includes(name),
+  [
+    ...['llama', 'mistral', 'qwen3', 'gemma3', 'gpt_oss', 'gpt2', 'gpt_neox', 'gpt_neox_serial'],
+    ...['gemma2', 'olmo2', 'cohere', 'nanochat'],
+    ...['opt', 'gptj', 'bloom', 'falcon'],
+  ].includes(name),
 );
 
 /** A model on one thread. */

@@ -12,7 +12,7 @@ import { nodeRuntime } from '../../src/runtime/node.ts';
 import { decoderFromConfig } from '../../src/train/decoder-config.ts';
 import { writeHuggingFaceFolder } from '../../src/train/hugging-face-folder-node.ts';
 import { languageModelTask } from '../../src/train/language-model.ts';
-import { memoryCheckpoint, storedShapes } from '../../src/train/memory-checkpoint.ts';
+import { memoryCheckpoint, storedShapes, ungrouped } from '../../src/train/memory-checkpoint.ts';
 import { sgd } from '../../src/train/optimizers/sgd.ts';
 import { initialState } from '../../src/train/state.ts';
 import { furthest, present, someIds } from '../models/support.ts';
@@ -44,7 +44,13 @@ const logitsOf = async (checkpoint: Parameters<typeof createModel>[0]['checkpoin
 describe('stored shapes', () => {
   // Releases of GPT-2 leave out the prefix that transformers writes; MXFP4 experts are stored packed.
   const plain = (name: string) => name.replace(/^transformer\./, '');
-  it.each(present)('of %s are those of its file', async (_, folder) => {
+  const written = present.filter(([name]) => !ungrouped.includes(name) && name !== 'gpt_oss_mxfp4');
+  it.each(present.filter(([name]) => ungrouped.includes(name)))('of %s are refused by name', async (name, folder) => {
+    const checkpoint = await openLocal(folder);
+    onTestFinished(() => checkpoint.close());
+    expect(() => storedShapes(checkpoint.config)).toThrow(`a model of family ${name} can be read but not written yet`);
+  });
+  it.each(written)('of %s are those of its file', async (_, folder) => {
     const checkpoint = await openLocal(folder);
     onTestFinished(() => checkpoint.close());
     for (const [name, shape] of storedShapes(checkpoint.config)) {

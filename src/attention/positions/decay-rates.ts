@@ -1,12 +1,4 @@
-/**
- * Slopes of ALiBi as its authors compute them: 2^(−8h/H), h = 1 … H, where H is a power of two; else those of the power of two below, then
- * every second slope of the power of two above until there are H.
- */
-function slopes(H: number): number[] {
-  const power = 2 ** Math.floor(Math.log2(H));
-  const geometric = (heads: number) => Array.from({ length: heads }, (_, h) => 2 ** ((-8 * (h + 1)) / heads));
-  return [...geometric(power), ...geometric(2 * power).filter((_, h) => h % 2 === 0)].slice(0, H);
-}
+import { alibiSlopes, interpolatedSlopes } from './position-bias.ts';
 
 export type DecayName = 'transnormer' | 'minimax' | 'none';
 
@@ -20,6 +12,6 @@ export function decayRates(
 ): number[] {
   if (name === 'none') return new Array<number>(H).fill(0);
   const depth = layer === 0 ? 0 : layer / (layers - 1 + (name === 'minimax' ? 1e-5 : 0));
-  const own = name === 'minimax' ? Array.from({ length: H }, (_, h) => 2 ** ((-8 * (h + 1)) / H)) : slopes(H);
+  const own = name === 'minimax' ? alibiSlopes(H) : interpolatedSlopes(H);
   return own.map((slope) => slope * (1 - depth + 1e-5));
 }

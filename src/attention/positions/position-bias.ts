@@ -26,11 +26,21 @@ export function alibiSlopes(H: number): number[] {
 }
 
 /**
- * ALiBi, 2108.12409: s_ij − slope_h · (i − j). Nothing is trained. The authors' code interpolates between powers of two where H is none;
- * here the formula of `alibiSlopes` holds for every H.
+ * Slopes of ALiBi as its authors' code has them, and checkpoints with it: 2^(−most · h/H) where H is a power of two; else those of the power of
+ * two below, then every second one of the power of two above until there are H.
  */
-export function alibi({ H, G }: Pick<HeadSizes, 'H' | 'G'>): ScoreBias {
-  const slopes = constant(alibiSlopes(H), { G, R: H / G });
+export function interpolatedSlopes(H: number, most = 8): number[] {
+  const below = 2 ** Math.floor(Math.log2(H));
+  const geometric = (heads: number) => Array.from({ length: heads }, (_, h) => 2 ** ((-most * (h + 1)) / heads));
+  return [...geometric(below), ...geometric(2 * below).filter((_, h) => h % 2 === 0)].slice(0, H);
+}
+
+/** ALiBi, 2108.12409: s_ij − slope_h · (i − j). Nothing is trained. Default slopes: the formula of `alibiSlopes` for every H. */
+export function alibi(
+  { H, G }: Pick<HeadSizes, 'H' | 'G'>,
+  slopesOfHeads: readonly number[] = alibiSlopes(H),
+): ScoreBias {
+  const slopes = constant(slopesOfHeads, { G, R: H / G });
   return (scores, places) => subtract(scores, multiply(cast(lags(places), 'float32'), slopes));
 }
 

@@ -6,7 +6,7 @@ export type RopeSettings = {
   readonly partial: number;
 } & (
   | { readonly kind: 'default' }
-  | { readonly kind: 'linear'; readonly factor: number }
+  | { readonly kind: 'linear' | 'proportional'; readonly factor: number }
   | {
       readonly kind: 'llama3';
       readonly factor: number;
@@ -39,6 +39,11 @@ export function rotary(rope: RopeSettings, headWidth: number): Rotary {
   switch (rope.kind) {
     case 'default':
       return { frequencies: plain };
+    case 'proportional': {
+      const turning = Math.trunc((headWidth * rope.partial) / 2);
+      const frequency = (i: number) => rope.theta ** ((-2 * i) / headWidth) / rope.factor;
+      return { frequencies: Array.from({ length: headWidth / 2 }, (_, i) => (i < turning ? frequency(i) : 0)) };
+    }
     case 'linear':
       return { frequencies: plain.map((f) => f / rope.factor) };
     case 'llama3': {

@@ -5,16 +5,18 @@ import {
   concat,
   constant,
   cos,
+  merge,
   multiply,
   negate,
   remainder,
   rename,
   roll,
-  rotary,
   sin,
   sizes,
   slice,
+  split,
   type Tensor,
+  rotary as turn,
   type Within,
 } from '../../tensor/index.ts';
 import { doublePositions } from '../places.ts';
@@ -28,10 +30,25 @@ export interface Rotary {
   readonly frequencies: readonly number[];
   /** Factor on the rotated components (YaRN's attention factor). Default 1. */
   readonly factor?: number;
+  /** Pairs are neighbours, components 2i and 2i + 1, instead of components i and i + pairs. Default false. */
+  readonly interleaved?: boolean;
 }
 
-/** Rotates x over its axis D by the given positions; pairs are half-split: component i with component i + pairs. */
-export function rotate<A extends string>(
+/** Rotates x over its axis D by the given positions. */
+export function rotate<A extends string>(x: Tensor<A>, positions: Within<A>, rotary: Rotary): Tensor<A> {
+  if (!rotary.interleaved) return rotateHalves(x, positions, rotary);
+  const whole = x as unknown as Tensor<'D'>;
+  const width = sizes(x).get('D')!.constant!;
+  const pairs = rotary.frequencies.length;
+  const neighbours = split(slice(whole, 'D', 0, 2 * pairs), 'D', { I: pairs, J: 2 });
+  const turned = rotateHalves(merge(neighbours, ['J', 'I'], 'D'), positions as Within<'D'>, rotary);
+  const together = merge(split(turned, 'D', { J: 2, I: pairs }), ['I', 'J'], 'D');
+  const parts = width === 2 * pairs ? [together] : [together, slice(whole, 'D', 2 * pairs, width)];
+  return concat(parts, 'D') as unknown as Tensor<A>;
+}
+
+/** Component i turns with component i + pairs. */
+function rotateHalves<A extends string>(
   x: Tensor<A>,
   positions: Within<A>,
   { frequencies, factor = 1 }: Rotary,
@@ -44,7 +61,7 @@ export function rotate<A extends string>(
   const reduced = cast(remainder(angle, 2 * Math.PI), 'float32');
   const scaled = (table: Tensor<'I'>) => (factor === 1 ? table : multiply(table, factor));
   const [c, s] = [scaled(cos(reduced)), scaled(sin(reduced))];
-  if (canTurn(x, c) && 2 * pairs <= width) return rotary(x as Tensor<A | 'I'>, c as never, s as never) as Tensor<A>;
+  if (canTurn(x, c) && 2 * pairs <= width) return turn(x as Tensor<A | 'I'>, c as never, s as never) as Tensor<A>;
   const halves = (first: Tensor<'I'>, second: Tensor<'I'>) =>
     rename(concat([first, second], 'I'), 'I', 'D') as unknown as Tensor<never>;
   const turned = add(multiply(turning, halves(c, c)), multiply(roll(turning, 'D', pairs), halves(negate(s), s)));

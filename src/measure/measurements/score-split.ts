@@ -56,7 +56,8 @@ class SplitCollector implements Collector<readonly ScoreSplit[]> {
 
   add({ layer, reduced, k, v }: TextLayer): void {
     const { tokens: T, sizes, windows } = this.setting;
-    const { H, G, D } = sizes;
+    const { H, D } = sizes;
+    const G = k.length / (T * D);
     this.layers.push(scoreSplit({ q: reduced.turnedQueries!, k, v, T, H, G, D, window: windows[layer]! }));
   }
 

@@ -4,6 +4,7 @@ import { softmaxSteps } from '../../attention/normalisers/softmax.ts';
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { projections } from '../../attention/projections.ts';
 import { rmsNorm } from '../../layers/norms.ts';
+import { withMxfp4 } from '../../load/mxfp4.ts';
 import { readRope } from '../../load/rope-config.ts';
 import { weight } from '../../tensor/index.ts';
 import type { Family } from '../family.ts';
@@ -16,6 +17,7 @@ import { standardDecoder } from '../parts/standard.ts';
 export const family: Family = {
   name: 'gpt_oss',
   modelTypes: ['gpt_oss'],
+  adapt: withMxfp4,
   build(c) {
     const sizes = readSizes(c);
     const epsilon = c.number('rms_norm_eps', { default: 1e-5 });
@@ -30,6 +32,9 @@ export const family: Family = {
     const alpha = c.number('swiglu_alpha', { default: 1.702 });
     const limit = c.number('swiglu_limit', { default: 7 });
     c.oneOf('hidden_act', ['silu'], { default: 'silu' });
+    const stored = c.object('quantization_config');
+    stored?.oneOf('quant_method', ['mxfp4']);
+    stored?.ignore(['modules_to_not_convert']);
     c.ignore(['initial_context_length']);
     ignoreHarmless(c);
     const { H, G, D } = sizes;

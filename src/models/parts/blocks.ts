@@ -1,4 +1,5 @@
 import type { AttentionLayer } from '../../attention/layer.ts';
+import type { RowSums } from '../../attention/mechanism.ts';
 import type { Stream } from '../../attention/steps.ts';
 import { add } from '../../tensor/index.ts';
 import type { Block } from '../decoder.ts';
@@ -13,20 +14,32 @@ export interface BlockParts {
   readonly mlp: Mlp;
   /** Sliding window in tokens; default: full attention. */
   readonly window?: number | undefined;
+  /** Default: the decoder's. */
+  readonly keyValueHeads?: number | undefined;
   /** Default false. */
   readonly learnedSink?: boolean;
+  /** Default false. */
+  readonly rowsBeforeSink?: boolean | undefined;
+  /** Default `one`. */
+  readonly rows?: RowSums | undefined;
 }
 
 const common = ({
   attention,
   ln1,
   window,
+  keyValueHeads,
   learnedSink = false,
+  rowsBeforeSink = false,
+  rows,
 }: Omit<BlockParts, 'ln2' | 'mlp'>): Omit<Block, 'after'> => ({
   attention,
   before: (x, hook) => hook('ln1.hook_out', ln1(x)),
   learnedSink,
   ...(window === undefined ? {} : { window }),
+  ...(keyValueHeads === undefined ? {} : { keyValueHeads }),
+  ...(rowsBeforeSink ? { rowsBeforeSink } : {}),
+  ...(rows === undefined ? {} : { rows }),
 });
 
 /** x + attention(ln1 x), then x + mlp(ln2 x). */

@@ -54,3 +54,9 @@ export function readQwenWindows(c: ConfigReader, layers: number): (number | unde
   const from = c.int('max_window_layers', { default: 28 });
   return readWindows(c, layers, (layer) => used && window !== undefined && layer >= from, used ? window : undefined);
 }
+
+/** Cap on scores or logits; null in the file is no cap, a key that is absent the family's usual one. */
+export function readSoftCap(c: ConfigReader, key: string, usual: number): number | undefined {
+  const cap = c.number(key, { min: 1e-6, default: undefined });
+  return cap ?? (c.isNull(key) ? undefined : usual);
+}

@@ -6,14 +6,17 @@ import type { ActivationName } from '../../layers/activations.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import type { Block, DecoderSizes } from '../decoder.ts';
 import { serialBlock } from './blocks.ts';
-import { gatedMlp } from './mlp.ts';
+import { gatedMlp, type Mlp } from './mlp.ts';
 
 export interface LlamaBlockOptions {
   /** Full name of a weight of the layer. */
   readonly at: (name: string) => string;
   readonly sizes: DecoderSizes & { readonly F: number };
   readonly epsilon: number;
-  readonly rotary: Rotary;
+  /** Added to the stored weights of the norms. Default 0. */
+  readonly offset?: number;
+  /** Undefined: positions are not told. */
+  readonly rotary: Rotary | undefined;
   readonly activation: ActivationName;
   /** Biases of queries, keys and values; of the output projection; of the feed-forward part. Default none. */
   readonly bias?: { readonly inputs?: boolean; readonly output?: boolean; readonly mlp?: boolean };
@@ -21,19 +24,21 @@ export interface LlamaBlockOptions {
   readonly window?: number | undefined;
   /** Norms over each head before RoPE. Default none. */
   readonly headNorms?: AttentionParts['headNorms'];
+  /** Feed-forward part. Default: gated, under `mlp`. */
+  readonly feedForward?: Mlp | undefined;
 }
 
 /** Llama's block: RMSNorm, softmax attention with RoPE and grouped heads, RMSNorm, gated feed-forward. */
 export function llamaBlock(options: LlamaBlockOptions): Block {
-  const { at, sizes, epsilon, rotary, activation, bias = {}, window, headNorms } = options;
+  const { at, sizes, epsilon, offset = 0, rotary, activation, bias = {}, window, headNorms, feedForward } = options;
   const { inputs = false, output: outputs = false, mlp = false } = bias;
   const { output, ...project } = projections(at, sizes, { inputs, output: outputs });
   const steps = softmaxSteps({ scale: sizes.D ** -0.5, output, ...(window === undefined ? {} : { window }) });
   return serialBlock({
     attention: attention({ ...project, rotary, steps, ...(headNorms ? { headNorms } : {}) }),
-    ln1: (x) => rmsNorm(x, 'M', at('input_layernorm'), { epsilon }),
-    ln2: (x) => rmsNorm(x, 'M', at('post_attention_layernorm'), { epsilon }),
-    mlp: gatedMlp(at, sizes, activation, { bias: mlp }),
+    ln1: (x) => rmsNorm(x, 'M', at('input_layernorm'), { epsilon, offset }),
+    ln2: (x) => rmsNorm(x, 'M', at('post_attention_layernorm'), { epsilon, offset }),
+    mlp: feedForward ?? gatedMlp(at, sizes, activation, { bias: mlp }),
     window,
   });
 }

@@ -1,5 +1,5 @@
 import { linear } from '../../layers/linear.ts';
-import { gather, multiply, weight } from '../../tensor/index.ts';
+import { add, gather, multiply, weight } from '../../tensor/index.ts';
 import type { Decoder } from '../decoder.ts';
 
 export interface VocabularyOptions {
@@ -9,6 +9,8 @@ export interface VocabularyOptions {
   readonly embedding: string;
   /** Weight name of the output table, without `.weight`; the token table itself when they are tied. */
   readonly output: string;
+  /** Full name of a bias of the logits. Default none. */
+  readonly outputBias?: string;
   /** Factor on the embeddings (Gemma: √M). Default 1. */
   readonly scale?: number;
 }
@@ -19,6 +21,7 @@ export function vocabulary({
   M,
   embedding,
   output,
+  outputBias,
   scale = 1,
 }: VocabularyOptions): Pick<Decoder, 'embed' | 'unembed'> {
   return {
@@ -26,6 +29,9 @@ export function vocabulary({
       const rows = gather(weight(`${embedding}.weight`, { V, M }), ids, 'V');
       return scale === 1 ? rows : multiply(rows, scale);
     },
-    unembed: (x) => linear(x, output, { V }, { M }),
+    unembed(x) {
+      const logits = linear(x, output, { V }, { M });
+      return outputBias === undefined ? logits : add(logits, weight(outputBias, { V }));
+    },
   };
 }

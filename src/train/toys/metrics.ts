@@ -1,4 +1,3 @@
-import type { RowSums } from '../../attention/mechanism.ts';
 import type { Scores, Values } from '../../attention/steps.ts';
 import {
   absolute,
@@ -21,20 +20,12 @@ import {
   takeAlong,
 } from '../../tensor/index.ts';
 
+export { shares } from '../../attention/shares.ts';
+
 /** Mean of x where the weights are 1; 0 where there are none. */
 export function meanWhere<A extends string>(x: Tensor<A>, weights: Tensor<A>, axes: readonly A[]): Tensor<never> {
   const total = sum(multiply(x, weights), axes) as Tensor<never>;
   return divide(total, add(sum(weights, axes) as Tensor<never>, 1e-9));
-}
-
-/**
- * What sinks are measured on: the pattern itself, or the proxy |w| / Σ|w| where rows sum to anything (2410.10781). Rows of nothing stay
- * nothing.
- */
-export function shares(pattern: Scores, rows: RowSums): Scores {
-  if (rows !== 'any') return pattern;
-  const size = absolute(pattern);
-  return divide(size, add(sum(size, 'S'), 1e-12) as never);
 }
 
 /** Σ|w| of each query, mean over heads [B, T]. */

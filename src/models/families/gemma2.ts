@@ -1,0 +1,63 @@
+import { attention } from '../../attention/attention.ts';
+import { softCapped } from '../../attention/normalisers/soft-capped.ts';
+import { softmaxSteps } from '../../attention/normalisers/softmax.ts';
+import { rotary } from '../../attention/positions/rope-frequencies.ts';
+import { projections } from '../../attention/projections.ts';
+import type { Stream } from '../../attention/steps.ts';
+import { activationNames } from '../../layers/activations.ts';
+import { rmsNorm } from '../../layers/norms.ts';
+import { softCap } from '../../layers/soft-cap.ts';
+import { readRope } from '../../load/rope-config.ts';
+import type { Family } from '../family.ts';
+import { sandwichBlock } from '../parts/blocks.ts';
+import { ignoreHarmless, readSizes, readSoftCap, readWindows } from '../parts/config.ts';
+import { gatedMlp } from '../parts/mlp.ts';
+import { standardDecoder } from '../parts/standard.ts';
+
+/** Gemma 2, 2408.00118: every other layer windowed, scores and logits soft-capped, norms before and after both parts, stored minus one. */
+export const family: Family = {
+  name: 'gemma2',
+  modelTypes: ['gemma2'],
+  build(c) {
+    const sizes = readSizes(c);
+    const norm = { epsilon: c.number('rms_norm_eps', { default: 1e-6 }), offset: 1 };
+    const turn = rotary(readRope(c, sizes), sizes.D);
+    const window = c.int('sliding_window', { min: 1, default: 4096 });
+    // A second name of it in early releases.
+    c.oneOf('sliding_window_size', [window], { default: undefined });
+    const windows = readWindows(c, sizes.L, (layer) => layer % 2 === 0, window);
+    const scale = c.number('query_pre_attn_scalar', { min: 1e-6, default: 256 }) ** -0.5;
+    const scoreCap = readSoftCap(c, 'attn_logit_softcapping', 50);
+    const logitCap = readSoftCap(c, 'final_logit_softcapping', 30);
+    const bias = c.bool('attention_bias', { default: false });
+    const activation = c.oneOf('hidden_activation', activationNames, { default: 'gelu_pytorch_tanh' });
+    const tied = c.bool('tie_word_embeddings', { default: true });
+    c.oneOf('use_bidirectional_attention', [false], { default: false });
+    // Stands beside hidden_activation in the releases, and is not what counts.
+    c.ignore(['hidden_act']);
+    ignoreHarmless(c);
+    return standardDecoder({
+      family: 'gemma2',
+      sizes,
+      ...norm,
+      tied,
+      embeddingScale: sizes.M ** 0.5,
+      logits: (x) => softCap(x, logitCap),
+      block(layer, at) {
+        const { output, ...project } = projections(at, sizes, { inputs: bias, output: bias });
+        const view = windows[layer];
+        const steps = softCapped(softmaxSteps({ scale, output, window: view }), scoreCap);
+        const over = (name: string) => (x: Stream) => rmsNorm(x, 'M', at(name), norm);
+        return sandwichBlock({
+          attention: attention({ ...project, rotary: turn, steps }),
+          ln1: over('input_layernorm'),
+          ln1Post: over('post_attention_layernorm'),
+          ln2: over('pre_feedforward_layernorm'),
+          ln2Post: over('post_feedforward_layernorm'),
+          mlp: gatedMlp(at, sizes, activation),
+          window: view,
+        });
+      },
+    });
+  },
+};
