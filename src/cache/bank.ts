@@ -71,6 +71,7 @@ export class Bank {
     if (known) return known;
     const { G, D, pinned, entries } = this.sizes;
     const part = (data: Float32Array, size: number): HostTensor => ({
+      reused: true,
       type: 'float32',
       shape: [count, G, size, D],
       data: data.subarray(row * G * size * D, (row + count) * G * size * D),

@@ -5,6 +5,8 @@ export interface HostTensor {
   readonly type: DType;
   readonly shape: readonly number[];
   readonly data: Float32Array | Float64Array | BigInt64Array | Uint8Array;
+  /** This very object is fed many times: what the runtime makes of it is kept as long as it lives. */
+  readonly reused?: true;
 }
 
 export interface SessionOptions {

@@ -51,7 +51,7 @@ export async function openSession(
   const wrapped = new WeakMap<HostTensor, Tensor>();
   const wrap = (fed: HostTensor) => {
     const known = wrapped.get(fed) ?? new ort.Tensor(fed.type, fed.data, fed.shape);
-    wrapped.set(fed, known);
+    if (fed.reused) wrapped.set(fed, known);
     return known;
   };
   let released = false;
