@@ -18,14 +18,19 @@ export interface NewKeysAndValues {
   readonly T: number;
 }
 
-/** Where one token's key and value are copied from and to. */
-export interface Copy {
-  /** Text of the batch, and its place in what was run. */
-  readonly row: number;
+/** One token of what was run. */
+interface Ran {
+  /** Place of its text among those that ran, and how many these were. */
   readonly ranRow: number;
   readonly rowsRun: number;
   /** Which of the T new tokens. */
   readonly t: number;
+}
+
+/** Where one token's key and value are copied from and to. */
+export interface Copy extends Ran {
+  /** Text of the batch. */
+  readonly row: number;
   readonly slot: number;
 }
 
@@ -37,6 +42,8 @@ export class Bank {
   readonly pinnedV: Float32Array<ArrayBuffer>;
   /** Keys as they came, once one of them has been turned: turning what was turned before would add up rounding. */
   private original: Float32Array<ArrayBuffer> | undefined;
+  /** By text and number of texts; arrays are written in place, so what is fed stays the same until they are replaced. */
+  private readonly fed = new Map<string, Readonly<Record<string, HostTensor>>>();
 
   constructor(
     readonly layer: number,
@@ -61,9 +68,6 @@ export class Bank {
       (this.original?.byteLength ?? 0)
     );
   }
-
-  /** By text and number of texts; arrays are written in place, so what is fed stays the same until they are replaced. */
-  private readonly fed = new Map<string, Readonly<Record<string, HostTensor>>>();
 
   /** What a program is fed for texts `row` to `row + count`. */
   feeds(row: number, count: number): Readonly<Record<string, HostTensor>> {
@@ -100,7 +104,7 @@ export class Bank {
     const [toK, toV] = place === 'pinned' ? [this.pinnedK, this.pinnedV] : [this.k, this.v];
     for (let g = 0; g < G; g++) {
       if (head !== undefined && g !== head) continue;
-      const from = (((this.layer * rowsRun + ranRow) * this.modelHeads + this.heads[g]!) * made.T + t) * D;
+      const from = this.madeAt(made, { ranRow, rowsRun, t }, g);
       const to = ((row * G + g) * size + slot) * D;
       const key = made.k.subarray(from, from + D);
       toK.set(key, to);
@@ -109,16 +113,26 @@ export class Bank {
     }
   }
 
+  /** Where a head's key and value of a new token begin among what the step made. */
+  private madeAt({ T }: NewKeysAndValues, { ranRow, rowsRun, t }: Ran, head: number): number {
+    return (((this.layer * rowsRun + ranRow) * this.modelHeads + this.heads[head]!) * T + t) * this.sizes.D;
+  }
+
+  /** Where a head's key and value in a slot begin. */
+  private slotAt(row: number, head: number, slot: number): number {
+    const { G, D, entries } = this.sizes;
+    return ((row * G + head) * entries + slot) * D;
+  }
+
   /** Value in a slot, [D]. */
   value(row: number, head: number, slot: number): Float32Array {
-    const { G, D, entries } = this.sizes;
-    const at = ((row * G + head) * entries + slot) * D;
-    return this.v.subarray(at, at + D);
+    const at = this.slotAt(row, head, slot);
+    return this.v.subarray(at, at + this.sizes.D);
   }
 
   /** Value of a new token, [D]. */
-  newValue(made: NewKeysAndValues, { ranRow, rowsRun, t }: Omit<Copy, 'row' | 'slot'>, head: number): Float32Array {
-    const at = (((this.layer * rowsRun + ranRow) * this.modelHeads + this.heads[head]!) * made.T + t) * this.sizes.D;
+  newValue(made: NewKeysAndValues, which: Ran, head: number): Float32Array {
+    const at = this.madeAt(made, which, head);
     return made.v.subarray(at, at + this.sizes.D);
   }
 
@@ -126,10 +140,10 @@ export class Bank {
   turn(row: number, slot: number, distance: number, head?: number): void {
     if (!this.rotary) return;
     this.original ??= this.k.slice();
-    const { G, D, entries } = this.sizes;
+    const { G, D } = this.sizes;
     for (let g = 0; g < G; g++) {
       if (head !== undefined && g !== head) continue;
-      const at = ((row * G + g) * entries + slot) * D;
+      const at = this.slotAt(row, g, slot);
       rotateKey(this.original, at, this.k, at, D, distance, this.rotary);
     }
   }

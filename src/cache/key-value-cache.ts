@@ -229,10 +229,8 @@ export class KeyValueCache {
     if (added.length > entries.room) {
       const room = this.roomFor(kept.length);
       if (room === undefined)
-        throw new CacheFullError(
-          `the cache is full: ${this.policy.name} keeps ${kept.length} entries after ${next} tokens, and there is room for ${this.policy.most ?? table.entries}; give it more room, or take a policy that evicts`,
-        );
-      this.resize((one) => (one === table ? room : one.entries));
+        throw this.full(`${kept.length} entries after ${next} tokens`, this.policy.most ?? table.entries);
+      this.resizeTable(table, room);
     }
     for (const rank of added) {
       const token = fresh[rank - before]!;
@@ -320,24 +318,24 @@ export class KeyValueCache {
 
   /** Attention received so far no longer counts: another prompt begins. */
   forgetSums(row: number): void {
-    for (const { lists } of this.tables)
-      for (const { list } of lists[row]!) {
-        for (const entry of list) entry.sum = 0;
-      }
+    for (const { lists } of this.tables) for (const { list } of lists[row]!) for (const entry of list) entry.sum = 0;
   }
 
-  /** Room for `entries` in every table and bank; fewer than are kept is refused by the lists. */
+  /** Room for so many entries in every table and its banks. Throws a CacheFullError where more are kept. */
   resize(size: (table: Table) => number): void {
-    for (const table of this.tables) {
-      const entries = size(table);
-      if (entries === table.entries) continue;
-      const { most } = table;
-      if (most > entries)
-        throw new CacheFullError(
-          `the cache is full: ${this.policy.name} keeps ${most} entries, and there is room for ${entries}; give it more room, or take a policy that evicts`,
-        );
-      const from = table.resize(entries);
-      for (const bank of this.users[table.index]!) bank.resize(entries, from);
-    }
+    for (const table of this.tables) this.resizeTable(table, size(table));
+  }
+
+  private resizeTable(table: Table, entries: number): void {
+    if (entries === table.entries) return;
+    if (table.most > entries) throw this.full(`${table.most} entries`, entries);
+    const from = table.resize(entries);
+    for (const bank of this.users[table.index]!) bank.resize(entries, from);
+  }
+
+  private full(kept: string, room: number): CacheFullError {
+    return new CacheFullError(
+      `the cache is full: ${this.policy.name} keeps ${kept}, and there is room for ${room}; give it more room, or take a policy that evicts`,
+    );
   }
 }

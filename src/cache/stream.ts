@@ -40,6 +40,7 @@ export class Stream implements AsyncDisposable {
   /** What the hook points named in `capture` had in the last step. */
   captured: ReadonlyMap<HookName, HostTensor> = new Map();
   private busy = false;
+  private readonly chunk: number;
 
   constructor(
     readonly model: Model,
@@ -49,6 +50,7 @@ export class Stream implements AsyncDisposable {
     for (const [name, value] of Object.entries({ batch, chunk }))
       if (!Number.isSafeInteger(value) || value < 1)
         throw new InputError(`stream: expected ${name} to be a whole number from 1, got ${value}`);
+    this.chunk = chunk;
     this.engine = options.engine ?? new DecodingEngine(model, options);
     this.cache = new KeyValueCache(model.decoder, policy, batch);
     this.logits = new Array<Float32Array | undefined>(batch).fill(undefined);
@@ -67,7 +69,7 @@ export class Stream implements AsyncDisposable {
   /** Reads a prompt into one text. Afterwards `logits` holds what comes next. */
   async read(ids: readonly number[], options: ReadOptions = {}, row = 0): Promise<void> {
     await this.alone(async () => {
-      await this.readChunks(ids, row, this.options.chunk ?? 128, options, () => {});
+      await this.readChunks(ids, row, this.chunk, options, () => {});
     });
   }
 
@@ -106,7 +108,7 @@ export class Stream implements AsyncDisposable {
       await this.readChunks(
         ids,
         row,
-        Math.min(64, this.options.chunk ?? 128),
+        Math.min(64, this.chunk),
         options,
         (start, T, { logits, normaliser }) => {
           const data = logits.data as Float32Array;

@@ -4,6 +4,7 @@ import { cast, less, mean, multiply, pick, scalar, slice, subtract, type Tensor 
 import type { TrainState } from '../train/state.ts';
 import { type CharacterModelOptions, characterModel, heldOutTexts } from '../train/toys/characters.ts';
 import { compileValues } from '../train/values.ts';
+import { average } from './figures.ts';
 
 /** A trained character model on texts that it did not learn from. */
 export interface HeldOut {
@@ -60,7 +61,6 @@ export async function heldOut(
   });
   const values = await program.run(parameters, heldOutTexts(length));
   const numbers = (name: string) => Array.from(values[name]!.data, Number);
-  const average = (all: readonly number[]) => all.reduce((a, b) => a + b, 0) / all.length;
   const overLayers = (name: string) => average(patterns.flatMap((_, i) => numbers(`${name}${i}`)));
   const lossAt = numbers('lossAt');
   return {

@@ -4,10 +4,12 @@ import type { ToyFigures } from './toy-experiment.ts';
 /** Figures of the bigram toys that many claims speak of. */
 export const [elsewhere, atTriggers] = ['firstElsewhere', 'firstAtTriggers'] as const;
 
+export const average = (values: ArrayLike<number>): number =>
+  Array.from(values).reduce((a, b) => a + b, 0) / values.length;
+
 /** Mean over seeds of one figure; throws an Error where a run has none, so that a typing error is no verdict. */
 export function meanOf(runs: readonly ToyFigures[], name: string): number {
-  const values = valuesOf(runs, name);
-  return values.reduce((a, b) => a + b, 0) / values.length;
+  return average(valuesOf(runs, name));
 }
 
 export function valuesOf(runs: readonly ToyFigures[], name: string): number[] {
@@ -26,10 +28,12 @@ export function figure(
   expected?: string,
   control?: 'control',
 ): Figure {
-  return {
-    about,
-    values: valuesOf(runs, name),
-    ...(expected === undefined ? {} : { expected }),
-    ...(control ? { control: true as const } : {}),
-  };
+  return figureOf(about, valuesOf(runs, name), expected, control);
 }
+
+/** One number of a judgement, with what the card has for it. */
+export const figureOf = (about: string, values: readonly number[], expected?: string, control?: 'control'): Figure => ({
+  ...{ about, values },
+  ...(expected === undefined ? {} : { expected }),
+  ...(control ? { control: true as const } : {}),
+});

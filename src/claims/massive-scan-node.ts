@@ -4,6 +4,7 @@ import { describeTokens } from '../load/token-roles.ts';
 import type { Control } from '../measure/result.ts';
 import { type ScanFindings, scan } from '../measure/scan.ts';
 import type { Experiment } from './experiment.ts';
+import { average } from './figures.ts';
 import { corpusOf, foundModel, type MeasuredModel, measuredModel, modelName, withModel } from './model-at-hand-node.ts';
 
 const settingSchema = z.strictObject({
@@ -53,7 +54,6 @@ const controlNames: Readonly<Record<Control['name'], string>> = {
 };
 
 const middleOf = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1]!;
-const average = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
 /**
  * Ratios are the largest |h| over the layer's median. middleRatio: median over the middle third of layers; lastRatio: after the last block.

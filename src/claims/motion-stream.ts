@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { adamW } from '../train/optimizers/adamw.ts';
 import { initialState } from '../train/state.ts';
 import { type MotionStreamOptions, motionStream } from '../train/toys/motion-stream.ts';
+import { average } from './figures.ts';
 import { driftOf, type SinkChange } from './motion-drift.ts';
 import { toyExperiment } from './toy-experiment.ts';
 
@@ -20,8 +21,6 @@ const settingSchema = z.strictObject({
   clips: z.number().int().min(2).max(4096),
 });
 export type MotionStreamSetting = z.infer<typeof settingSchema>;
-
-const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
 /**
  * The chunk-causal generator of clips (2511.01266) with sinks and a window, streamed far past the length of its training. Figures, means over
@@ -42,20 +41,20 @@ export const motionStreamClaim = toyExperiment<MotionStreamSetting>({
     const start = initialState(motionStream(optionsOf(setting)).task(), adamW(), 0).parameters;
     const untrained = await driftOf({ ...all, parameters: start });
     const found: Record<string, number> = {
-      identityTrained: mean(identity.slice(0, trained)),
-      identityEarly: mean(identity.slice(trained, 2 * trained)),
-      identityLate: mean(identity.slice(-10)),
-      controlTrained: mean(control.slice(0, trained)),
-      controlLate: mean(control.slice(-10)),
-      untrainedLate: mean(untrained.identity.slice(-10)),
+      identityTrained: average(identity.slice(0, trained)),
+      identityEarly: average(identity.slice(trained, 2 * trained)),
+      identityLate: average(identity.slice(-10)),
+      controlTrained: average(control.slice(0, trained)),
+      controlLate: average(control.slice(-10)),
+      untrainedLate: average(untrained.identity.slice(-10)),
       sinkHighest: Math.max(...sinkShare),
-      sinkMean: mean(sinkShare),
+      sinkMean: average(sinkShare),
     };
     if (sinks === 0 || rollout === 'true' || told) return found;
     const next = await run('of the next clip');
-    found.nextWithSinkOfNext = mean(next.nextIdentity.slice(-10));
-    found.ownWithSinkOfNext = mean(next.identity.slice(-10));
-    found.lateWithoutSinkValues = mean((await run('values zero')).identity.slice(-10));
+    found.nextWithSinkOfNext = average(next.nextIdentity.slice(-10));
+    found.ownWithSinkOfNext = average(next.identity.slice(-10));
+    found.lateWithoutSinkValues = average((await run('values zero')).identity.slice(-10));
     return found;
   },
 });

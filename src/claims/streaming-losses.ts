@@ -2,9 +2,7 @@ import { slidingWindow } from '../cache/policies/window.ts';
 import type { CachePolicy } from '../cache/policy.ts';
 import { createStream, type StreamOptions } from '../cache/stream.ts';
 import type { Model } from '../models/model.ts';
-
-export const mean = (values: ArrayLike<number>): number =>
-  Array.from(values).reduce((a, b) => a + b, 0) / values.length;
+import { average } from './figures.ts';
 
 export interface StreamedText {
   readonly policy: CachePolicy;
@@ -60,7 +58,7 @@ export function riseOf(values: ArrayLike<number>): number {
 
 /** Pearson's correlation; 0 where one of both does not vary. */
 export function correlation(x: readonly number[], y: readonly number[]): number {
-  const [mx, my] = [mean(x), mean(y)];
+  const [mx, my] = [average(x), average(y)];
   const sum = (of: (i: number) => number) => x.reduce((total, _, i) => total + of(i), 0);
   const spread = Math.sqrt(sum((i) => (x[i]! - mx) ** 2) * sum((i) => (y[i]! - my) ** 2));
   return spread > 0 ? sum((i) => (x[i]! - mx) * (y[i]! - my)) / spread : 0;

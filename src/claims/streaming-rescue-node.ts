@@ -7,8 +7,9 @@ import { InputError } from '../error.ts';
 import { DEFAULT_TEXT } from '../load/default-text.ts';
 import { type Tokenizer, withBos } from '../load/tokenizer.ts';
 import type { Experiment } from './experiment.ts';
+import { average } from './figures.ts';
 import { foundModel, type MeasuredModel, measuredModel, modelName, withModel } from './model-at-hand-node.ts';
-import { afreshLosses, mean, riseOf, streamedLosses } from './streaming-losses.ts';
+import { afreshLosses, riseOf, streamedLosses } from './streaming-losses.ts';
 
 const settingSchema = z.strictObject({
   model: modelName,
@@ -60,8 +61,8 @@ export const streamingRescue: Experiment<StreamingRescueSetting, MeasuredModel> 
       );
       done += 2 * tokens;
       const middle = await losses(middleTokens({ middle: 4, recent: C - 4 }), [], 5);
-      const after = (values: Float64Array) => mean(values.subarray(C));
-      const late = (values: Float64Array) => mean(values.subarray(2 * C + 4));
+      const after = (values: Float64Array) => average(values.subarray(C));
+      const late = (values: Float64Array) => average(values.subarray(2 * C + 4));
       const beside = (values: Float64Array) => values.subarray(C).map((value, t) => value - afresh[C + t]!);
       return {
         ...{ window: after(window), four: after(four), eight: after(eight), newlines: after(newlines) },

@@ -16,7 +16,8 @@ import {
   sinkTokenId,
 } from '../train/toys/byte-llama.ts';
 import type { ExperimentContext } from './experiment.ts';
-import { mean, streamedLosses } from './streaming-losses.ts';
+import { average } from './figures.ts';
+import { streamedLosses } from './streaming-losses.ts';
 import { toyExperiment } from './toy-experiment.ts';
 
 const whole = (least: number, most: number) => z.number().int().min(least).max(most);
@@ -86,8 +87,8 @@ async function streamed(
   const rows = places.map((t) => [...front, ...ids.slice(t - C + front.length, t + 1)]);
   const recomputed = (await loss(model, { ids: rows })).perToken.map((values) => values.at(-1)!);
   return {
-    ...{ window: mean(window.subarray(C)), one: mean(one.subarray(C)), four: mean(four.subarray(C)) },
-    ...{ recomputed: mean(recomputed), fourThere: mean(places.map((t) => four[t]!)) },
+    ...{ window: average(window.subarray(C)), one: average(one.subarray(C)), four: average(four.subarray(C)) },
+    ...{ recomputed: average(recomputed), fourThere: average(places.map((t) => four[t]!)) },
     ...(await firstPlace(model, front, ids, setting)),
   };
 }
@@ -110,5 +111,5 @@ async function firstPlace(
     for (let row = 0; row < data.length / S; row++) if (row % S >= C) later.push(Number(data[row * S]));
   }
   const uniform = Array.from({ length: T - C }, (_, i) => 1 / (C + i + 1));
-  return { sinkMass: mean(later), uniformMass: mean(uniform) };
+  return { sinkMass: average(later), uniformMass: average(uniform) };
 }

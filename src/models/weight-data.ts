@@ -1,6 +1,6 @@
 import { fromGgufBlocks, toEightBits, toFourBits, type WeightBlocks } from '../load/weight-blocks.ts';
 import type { StoredBytes, WeightStorage } from '../tensor/index.ts';
-import type { Matrices, MatrixWeight } from './matrices.ts';
+import type { Matrices } from './matrices.ts';
 import type { Model } from './model.ts';
 
 /**
@@ -14,7 +14,6 @@ export type WeightPrecision = (typeof weightPrecisions)[number];
 export interface WeightData {
   readonly data: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
   readonly storage: (name: string) => WeightStorage;
-  readonly bytes: number;
 }
 
 /**
@@ -24,7 +23,7 @@ export interface WeightData {
 export async function weightData(
   model: Pick<Model, 'checkpoint'>,
   names: Iterable<string>,
-  { matrices, groups }: Matrices,
+  { columns, groups }: Matrices,
   precision: WeightPrecision,
   activations: 'int8' | 'float32' = 'int8',
 ): Promise<WeightData> {
@@ -33,7 +32,7 @@ export async function weightData(
   const inGroups = new Set(groups.flat());
   const lists = [...groups, ...[...names].filter((name) => !inGroups.has(name)).map((name) => [name])];
   for (const list of lists) {
-    const held = await Promise.all(list.map((name) => blocksOf(model, name, matrices.get(name), precision)));
+    const held = await Promise.all(list.map((name) => blocksOf(model, name, columns.get(name), precision)));
     const place = (part: 'codes' | 'scales' | 'offsets' | undefined): (StoredBytes | undefined)[] => {
       const parts = held.map((one) => {
         const values = part ? ('bits' in one ? one[part] : undefined) : 'bits' in one ? undefined : one;
@@ -63,20 +62,16 @@ export async function weightData(
       );
     });
   }
-  return {
-    data,
-    storage: (name) => storages.get(name)!,
-    bytes: [...data.values()].reduce((total, { length }) => total + length, 0),
-  };
+  return { data, storage: (name) => storages.get(name)! };
 }
 
 async function blocksOf(
   { checkpoint }: Pick<Model, 'checkpoint'>,
   name: string,
-  matrix: MatrixWeight | undefined,
+  columns: number | undefined,
   precision: WeightPrecision,
 ): Promise<WeightBlocks | Float32Array<ArrayBuffer>> {
-  if (!matrix || matrix.columns % 32 !== 0 || precision === 'float32') return checkpoint.read(name);
+  if (columns === undefined || columns % 32 !== 0 || precision === 'float32') return checkpoint.read(name);
   if (precision !== 'stored') return (precision === 'int8' ? toEightBits : toFourBits)(await checkpoint.read(name));
   const stored = await checkpoint.readBlocks?.(name);
   if (!stored) return checkpoint.read(name);

@@ -1,14 +1,12 @@
 import { LoadError } from '../error.ts';
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { Tensor } from '../tensor/index.ts';
-import type { Node } from '../tensor/tensor.ts';
+import { ancestors } from '../tensor/schedule.ts';
 import type { Decoder } from './decoder.ts';
 
 /** Every weight below some values, in the order in which the model asks for them, with the sizes of its axes in stored order. */
 export function weightsOf(roots: readonly Tensor<never>[]): Map<string, number[]> {
-  const seen = new Set<Node>(roots.map((root) => root.node));
-  for (const node of seen) for (const input of node.inputs) seen.add(input);
-  const weights = [...seen].filter(({ operator }) => operator.name === 'weight').sort((a, b) => a.serial - b.serial);
+  const weights = ancestors(roots.map(({ node }) => node)).filter(({ operator }) => operator.name === 'weight');
   return new Map(
     weights.map(({ attributes, axes }) => [
       attributes.name as string,

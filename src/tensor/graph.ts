@@ -3,7 +3,7 @@ import { canonical } from './axes.ts';
 import type { Dim } from './dim.ts';
 import { Lowering, type LoweringOptions } from './lowering.ts';
 import { encodeOnnx, type OnnxValue } from './onnx.ts';
-import { ancestors, schedule, usersOf } from './schedule.ts';
+import { ancestors, schedule } from './schedule.ts';
 import { type DType, describe, type Within } from './tensor.ts';
 
 /** A value to fetch, with the physical order in which it leaves the program. */
@@ -44,7 +44,7 @@ export function lower(outputs: Readonly<Record<string, Output>>, options: Loweri
   if (entries.length === 0) throw new ShapeError('lower: expected at least one output');
   const roots = entries.map(([, { value }]) => value.node);
   const nodes = ancestors(roots);
-  const lowering = new Lowering(options, usersOf(nodes));
+  const lowering = new Lowering(options, nodes);
   const fed = nodes.filter((node) => node.operator.name === 'input');
   // All inputs first: sizes are read from them, wherever they are needed.
   for (const node of fed) lowering.lower(node);

@@ -2,6 +2,7 @@ import { ShapeError } from '../error.ts';
 import { canonical } from './axes.ts';
 import { Dim, type Size } from './dim.ts';
 import type { ElementType, OnnxAttribute, OnnxInitializer, OnnxNode, OnnxValue } from './onnx.ts';
+import { usersOf } from './schedule.ts';
 import type { Node } from './tensor.ts';
 
 /** Physical order of a lowered value, slowest first; null is a dimension of size one that stands for no axis. */
@@ -72,15 +73,17 @@ export class Lowering {
   private readonly sizeSources = new Map<string, () => string>();
   private readonly reshaped = new Map<string, { readonly name: string; readonly from: readonly Dim[] }>();
   private readonly blocks = new Map<string, BlockStorage>();
+  private users: ReadonlyMap<Node, readonly Node[]> | undefined;
   private counter = 0;
 
   constructor(
     readonly options: LoweringOptions,
-    private readonly users: ReadonlyMap<Node, readonly Node[]> = new Map(),
+    private readonly program: readonly Node[] = [],
   ) {}
 
   /** What the program makes of a value. */
   usersOf(node: Node): readonly Node[] {
+    this.users ??= usersOf(this.program);
     return this.users.get(node) ?? [];
   }
 

@@ -1,5 +1,6 @@
 import { InputError } from '../error.ts';
 import type { Tensor, Within } from '../tensor/index.ts';
+import { ancestors, usersOf } from '../tensor/schedule.ts';
 import type { Node } from '../tensor/tensor.ts';
 
 /**
@@ -31,14 +32,9 @@ const passing = new Set(['mark', 'slice', 'pick']);
 
 /** The parameters below some values, in the order in which the graph asks for them. Throws an InputError when there is none. */
 export function parametersOf(roots: readonly Within<string>[]): Parameter[] {
-  const nodes = new Set<Node>(roots.map(({ node }) => node));
-  const users = new Map<Node, Node[]>();
-  for (const node of nodes)
-    for (const input of node.inputs) {
-      nodes.add(input);
-      users.set(input, [...(users.get(input) ?? []), node]);
-    }
-  const weights = [...nodes].filter(({ operator }) => operator.name === 'weight').sort((a, b) => a.serial - b.serial);
+  const nodes = ancestors(roots.map(({ node }) => node));
+  const users = usersOf(nodes);
+  const weights = nodes.filter(({ operator }) => operator.name === 'weight');
   if (weights.length === 0) throw new InputError('task: the loss depends on no weight, so there is nothing to train');
   const byName = new Map<string, Node[]>();
   for (const node of weights) {

@@ -56,12 +56,12 @@ function rotateHalves<A extends string>(
   const pairs = frequencies.length;
   const whole = x as unknown as Tensor<'D'>;
   const width = sizes(x).get('D')!.constant!;
-  const turning = width === 2 * pairs ? whole : slice(whole, 'D', 0, 2 * pairs);
   const angle = multiply(doublePositions(positions) as Tensor<never>, constant(frequencies, { I: pairs }, 'float64'));
   const reduced = cast(remainder(angle, 2 * Math.PI), 'float32');
   const scaled = (table: Tensor<'I'>) => (factor === 1 ? table : multiply(table, factor));
   const [c, s] = [scaled(cos(reduced)), scaled(sin(reduced))];
   if (canTurn(x, c) && 2 * pairs <= width) return turn(x as Tensor<A | 'I'>, c as never, s as never) as Tensor<A>;
+  const turning = width === 2 * pairs ? whole : slice(whole, 'D', 0, 2 * pairs);
   const halves = (first: Tensor<'I'>, second: Tensor<'I'>) =>
     rename(concat([first, second], 'I'), 'I', 'D') as unknown as Tensor<never>;
   const turned = add(multiply(turning, halves(c, c)), multiply(roll(turning, 'D', pairs), halves(negate(s), s)));

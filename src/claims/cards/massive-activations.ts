@@ -1,25 +1,16 @@
-import { type Claim, type ClaimSize, type Figure, statement, verdictFrom } from '../claim.ts';
+import { type Claim, type ClaimSize, statement, verdictFrom } from '../claim.ts';
 import { type EmergenceResult, emergence } from '../emergence/experiment.ts';
 import { baseSetting } from '../emergence/setting.ts';
+import { average, figureOf } from '../figures.ts';
 import { massiveIntervention } from '../massive-intervention-node.ts';
 import { massiveScan } from '../massive-scan-node.ts';
 import { defaultModelName, judgeMeasured, type MeasuredModel } from '../model-at-hand-node.ts';
 
 const of = (runs: readonly MeasuredModel[], name: string) => runs.map(({ values }) => values[name]!);
-const average = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 const meanOf = (runs: readonly MeasuredModel[], name: string) => average(of(runs, name));
 
-const figure = (
-  about: string,
-  runs: readonly MeasuredModel[],
-  name: string,
-  expected?: string,
-  control?: true,
-): Figure => ({
-  ...{ about, values: of(runs, name) },
-  ...(expected === undefined ? {} : { expected }),
-  ...(control ? { control } : {}),
-});
+const figure = (about: string, runs: readonly MeasuredModel[], name: string, expected?: string, control?: 'control') =>
+  figureOf(about, of(runs, name), expected, control);
 
 const atEnd = (runs: readonly EmergenceResult[], get: (look: EmergenceResult['looks'][number]) => number) =>
   runs.map(({ looks }) => get(looks.at(-1)!));
@@ -53,8 +44,8 @@ export const claim: Claim = {
             figure('share of massive entries at the first token', runs, 'atFirst'),
             figure('share of texts with the most frequent place', runs, 'samePlace', '1: channels are fixed'),
             figure('its dimension', runs, 'channel'),
-            figure('random initialisation: largest ratio', runs, 'ratioRandom', 'below 30', true),
-            figure('weights permuted: largest ratio', runs, 'ratioPermuted', undefined, true),
+            figure('random initialisation: largest ratio', runs, 'ratioRandom', 'below 30', 'control'),
+            figure('weights permuted: largest ratio', runs, 'ratioPermuted', undefined, 'control'),
             figure('shuffled, first token moved: largest ratio', runs, 'ratioMoved'),
           ],
           note: `${defaultModelName}, quantised to four bits where it comes from the Python package. Texts from another place of the text that ships for every seed; the card takes GPT-2 and Pythia as well. In minutes 10 texts of 64 tokens and one of 256.`,
@@ -75,11 +66,11 @@ export const claim: Claim = {
           figures: [
             figure('mean attention to the first token, layers that read a massive entry', runs, 'toFirstCarrying'),
             figure('the same, the other layers', runs, 'toFirstOther'),
-            figure('the same under uniform attention', runs, 'toFirstUniform', undefined, true),
+            figure('the same under uniform attention', runs, 'toFirstUniform', undefined, 'control'),
             figure('sink rate at ε 0.3', runs, 'sinkRate'),
-            figure('sink rate under uniform attention', runs, 'sinkUniform', '0', true),
-            figure('random initialisation: sink rate', runs, 'sinkRandom', '0', true),
-            figure('weights permuted: sink rate', runs, 'sinkPermuted', '0', true),
+            figure('sink rate under uniform attention', runs, 'sinkUniform', '0', 'control'),
+            figure('random initialisation: sink rate', runs, 'sinkRandom', '0', 'control'),
+            figure('weights permuted: sink rate', runs, 'sinkPermuted', '0', 'control'),
             figure('shuffled, first token kept: sink rate', runs, 'sinkKept'),
             figure('shuffled, first token moved: sink rate', runs, 'sinkMoved'),
           ],
@@ -113,7 +104,7 @@ export const claim: Claim = {
                 figures: [
                   figure('set to their mean: rise of the loss, nats', runs, 'mean', 'below 0.05'),
                   figure('set to zero: rise of the loss', runs, 'zero', 'ten times that or more; depends on the model'),
-                  figure('random entries set to zero: rise of the loss', runs, 'random', 'below 0.01', true),
+                  figure('random entries set to zero: rise of the loss', runs, 'random', 'below 0.01', 'control'),
                   figure('loss as it is, nats a token', runs, 'loss'),
                   figure('entries that are overwritten', runs, 'coordinates', '1 or 2'),
                   figure('after block (from 0)', runs, 'layer', 'an early one'),

@@ -3,7 +3,7 @@ import { softmaxAttention } from '../../attention/mechanisms/softmax.ts';
 import { characterExperiment, characterSettings, smallerText } from '../character-experiment.ts';
 import type { GatedHeads } from '../character-figures.ts';
 import { type Claim, statement, verdictFrom } from '../claim.ts';
-import { figure, meanOf } from '../figures.ts';
+import { average, figure, meanOf } from '../figures.ts';
 import { defaultModelName, judgeMeasured } from '../model-at-hand-node.ts';
 import { queryNormHeads } from '../query-norm-heads-node.ts';
 
@@ -22,8 +22,6 @@ const arms = {
   'no balance loss': { mechanism: () => mixtureOfHead({ budget: threeQuarters, balance: { weight: 0 } }) },
 } as const;
 const shared = { 'MoH 50 %': 2, 'no shared heads': 0 } as Readonly<Record<string, number>>;
-
-const average = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
 /** load: max f_i / mean f_i of the routed heads, mean over layers. firstWhereOn, firstWhereOff: their attention to the first token. */
 function routedFigures(layers: readonly GatedHeads[], always: number): Record<string, number> {

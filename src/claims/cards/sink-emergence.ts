@@ -1,7 +1,7 @@
 import { type Claim, type Figure, statement, verdictFrom } from '../claim.ts';
 import { type EmergenceResult, emergence } from '../emergence/experiment.ts';
 import { baseSetting, type EmergenceSetting } from '../emergence/setting.ts';
-import { atTriggers, elsewhere, figure, meanOf } from '../figures.ts';
+import { atTriggers, average, elsewhere, figure, meanOf } from '../figures.ts';
 import { mechanismComparison } from '../mechanisms/experiment.ts';
 import type { ToyFigures } from '../toy-experiment.ts';
 
@@ -23,7 +23,6 @@ type Look = EmergenceResult['looks'][number];
 const first = ({ sinkRate }: Look) => sinkRate[0]!;
 const ends = (runs: readonly EmergenceResult[], of: (look: Look) => number) =>
   runs.map(({ looks }) => of(looks.at(-1)!));
-const average = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
 const emergenceArms: Readonly<Record<string, Partial<EmergenceSetting>>> = {
   softmax: {},

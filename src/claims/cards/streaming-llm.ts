@@ -1,5 +1,5 @@
-import { type Claim, type ClaimSize, type Figure, statement, verdictFrom } from '../claim.ts';
-import { figure, meanOf } from '../figures.ts';
+import { type Claim, type ClaimSize, type Figure, statement, type Verdict, verdictFrom } from '../claim.ts';
+import { average, figure, figureOf, meanOf } from '../figures.ts';
 import { defaultModelName, judgeMeasured, type MeasuredModel } from '../model-at-hand-node.ts';
 import { correlation } from '../streaming-losses.ts';
 import { streamingRescue } from '../streaming-rescue-node.ts';
@@ -10,19 +10,14 @@ type Values = Readonly<Record<string, number>>;
 
 const each = (runs: readonly { readonly values: Values }[], get: (values: Values) => number) =>
   runs.map(({ values }) => get(values));
-const average = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
 const measured = (
   about: string,
   runs: readonly MeasuredModel[],
   get: (values: Values) => number,
   expected?: string,
-  control?: true,
-): Figure => ({
-  ...{ about, values: each(runs, get) },
-  ...(expected === undefined ? {} : { expected }),
-  ...(control ? { control } : {}),
-});
+  control?: 'control',
+): Figure => figureOf(about, each(runs, get), expected, control);
 
 const streamed = (size: ClaimSize) => ({
   model: { model: defaultModelName, capacity: 256, tokens: size === 'night' ? 8000 : 1024 },
@@ -31,6 +26,10 @@ const streamed = (size: ClaimSize) => ({
 const gap = (values: Values) => values.window! - values.four!;
 const middleShare = ({ windowLate, middle, fourLate }: Values) => (windowLate! - middle!) / (windowLate! - fourLate!);
 const newlineShare = ({ window, newlines, four }: Values) => (window! - newlines!) / (window! - four!);
+
+/** What holds, where a window loses something at all. */
+const whereGap = (runs: readonly MeasuredModel[], ...held: readonly boolean[]): Verdict =>
+  average(each(runs, gap)) < 0.1 ? 'not shown at this scale' : verdictFrom(...held);
 
 const streamNote = `${defaultModelName}, quantised to four bits where it comes from the Python package. The text is the opening of Emma that ships, 47,246 characters or about 10,800 tokens, from another place for every seed; those of a night overlap. Capacity 256; 8,000 tokens in a night, 1,024 in minutes, not 4,000 to 8,000.`;
 
@@ -68,14 +67,12 @@ export const claim: Claim = {
       settings: streamed,
       judge: ({ model }) =>
         judgeMeasured(model!, (runs) => ({
-          verdict:
-            average(each(runs, gap)) < 0.1
-              ? 'not shown at this scale'
-              : verdictFrom(
-                  average(each(runs, gap)) >= Math.log(3),
-                  Math.abs(average(each(runs, ({ rise }) => rise!))) <= 0.1,
-                  Math.abs(average(each(runs, ({ eight, four }) => eight! - four!))) <= 0.05,
-                ),
+          verdict: whereGap(
+            runs,
+            average(each(runs, gap)) >= Math.log(3),
+            Math.abs(average(each(runs, ({ rise }) => rise!))) <= 0.1,
+            Math.abs(average(each(runs, ({ eight, four }) => eight! - four!))) <= 0.05,
+          ),
           figures: [
             measured('window of 256: perplexity over that of 4 + 252', runs, (v) => Math.exp(gap(v)), 'several times'),
             measured('window of 256: perplexity', runs, ({ window }) => Math.exp(window!)),
@@ -95,16 +92,13 @@ export const claim: Claim = {
       settings: streamed,
       judge: ({ model }) =>
         judgeMeasured(model!, (runs) => ({
-          verdict:
-            average(each(runs, gap)) < 0.1
-              ? 'not shown at this scale'
-              : verdictFrom(average(each(runs, newlineShare)) >= 0.75, average(each(runs, middleShare)) <= 0.25),
+          verdict: whereGap(runs, average(each(runs, newlineShare)) >= 0.75, average(each(runs, middleShare)) <= 0.25),
           figures: [
             measured('newlines: share of the gap from window to 4 + 252', runs, newlineShare, '1: they rescue'),
-            measured('middle tokens: the same share', runs, middleShare, '0: no rescue', true),
+            measured('middle tokens: the same share', runs, middleShare, '0: no rescue', 'control'),
             measured('window: loss over that of 4 + 252, nats', runs, gap),
             measured('newlines + 252: loss over that of 4 + 252', runs, (v) => v.newlines! - v.four!, '0'),
-            measured('middle 4 + 252: the same', runs, (v) => v.middle! - v.fourLate!, undefined, true),
+            measured('middle 4 + 252: the same', runs, (v) => v.middle! - v.fourLate!, undefined, 'control'),
           ],
           note: `${streamNote} Gaps are in nats; the middle tokens are the four after the first 256, and their figures those after 516 tokens, when they stand apart from the last ones. Three quarters and one quarter are ours.`,
         })),

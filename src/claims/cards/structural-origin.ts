@@ -1,12 +1,11 @@
 import { type Claim, statement, verdictFrom } from '../claim.ts';
-import { figure, meanOf } from '../figures.ts';
+import { average, figure, meanOf } from '../figures.ts';
 import { mechanismComparison } from '../mechanisms/experiment.ts';
 import { alone, type NearInitialisation, nearInitialisation } from '../near-initialisation.ts';
 
 const [softmax, normed, masked] = ['softmax', 'head-wise RMSNorm', 'one token alone'] as const;
 
 type Runs = readonly NearInitialisation[];
-const average = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 /** Variance of each position, mean over seeds. */
 const variances = (runs: Runs) => runs[0]!.variance.map((_, t) => average(runs.map(({ variance }) => variance[t]!)));
 /** Farthest from 1 of var_t · (t + 1) / var_0. */

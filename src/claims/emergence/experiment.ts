@@ -25,6 +25,7 @@ import { V } from '../../train/toys/backcopy-language.ts';
 import { initialOf } from '../../train/toys/initial.ts';
 import { compileValues } from '../../train/values.ts';
 import type { Experiment } from '../experiment.ts';
+import { average } from '../figures.ts';
 import { attentionNamed } from './attention.ts';
 import { firstKeys, lookAt, placesOf } from './look.ts';
 import { sequencesOf, T } from './sequences.ts';
@@ -129,7 +130,6 @@ function counted(losses: Tensor<'B' | 'T'>, { prefix }: EmergenceSetting): Tenso
 
 function read(values: Readonly<Record<string, HostTensor>>): Omit<EmergenceLook, 'step' | 'gradientNorm'> {
   const of = (name: string) => Array.from((values[name]?.data ?? []) as Float32Array);
-  const average = (all: readonly number[]) => all.reduce((a, b) => a + b, 0) / all.length;
   const rate = (all: readonly number[]) => average(all.map((value) => (value > epsilon ? 1 : 0)));
   const strongest = (over: string, under: string) => {
     const [a, b] = [of(over), of(under)];

@@ -3,7 +3,7 @@ import type { AttentionTap } from '../../attention/layer.ts';
 import type { Mechanism, MechanismSite } from '../../attention/mechanism.ts';
 import { wholeText } from '../../attention/places.ts';
 import { Dim, input, rename } from '../../tensor/index.ts';
-import type { Node } from '../../tensor/tensor.ts';
+import { ancestors } from '../../tensor/schedule.ts';
 
 /** What one layer costs. */
 export interface LayerCost {
@@ -24,8 +24,7 @@ export function layerCost(mechanism: Mechanism, site: MechanismSite, T: number):
   const layer = mechanism.attention(site);
   const places = wholeText(T);
   const kv = layer.keysAndValues(rename(x, 'T', 'S'), places, untapped);
-  const nodes = new Set<Node>([layer.attend(x, kv, places, untapped).node]);
-  for (const node of nodes) for (const next of node.inputs) nodes.add(next);
+  const nodes = ancestors([layer.attend(x, kv, places, untapped).node]);
   const sizeOf = (axes: Iterable<Dim>) => [...axes].reduce((product, size) => product * size.evaluate({}), 1);
   const weights = new Map<string, number>();
   let flops = 0;

@@ -2,7 +2,7 @@ import { attention } from '../../attention/attention.ts';
 import { nullColumnSteps } from '../../attention/normalisers/null-column.ts';
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { projections } from '../../attention/projections.ts';
-import type { Keys, Queries, Stream } from '../../attention/steps.ts';
+import type { Stream } from '../../attention/steps.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
@@ -10,6 +10,7 @@ import { weight } from '../../tensor/index.ts';
 import type { Family } from '../family.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes, readWindows } from '../parts/config.ts';
+import { headRmsNorms } from '../parts/head-norms.ts';
 import { gatedMlp } from '../parts/mlp.ts';
 import { expert, expertNames, routedExperts } from '../parts/routed-experts.ts';
 import { sigmoidShares } from '../parts/sigmoid-shares.ts';
@@ -57,10 +58,7 @@ export const family: Family = {
         return serialBlock({
           attention: attention({
             ...project,
-            headNorms: {
-              q: (x: Queries) => rmsNorm(x, 'D', at('self_attn.q_norm'), { epsilon }),
-              k: (x: Keys) => rmsNorm(x, 'D', at('self_attn.k_norm'), { epsilon }),
-            },
+            headNorms: headRmsNorms(at, { epsilon }),
             rotary: view === undefined ? undefined : turn,
             steps: nullColumnSteps({ scale: D ** -0.5, window: view, output, logits }),
           }),

@@ -3,15 +3,12 @@ import { softCapped } from '../../attention/normalisers/soft-capped.ts';
 import { softmaxSteps } from '../../attention/normalisers/softmax.ts';
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { projections } from '../../attention/projections.ts';
-import type { Stream } from '../../attention/steps.ts';
 import { activationNames } from '../../layers/activations.ts';
-import { rmsNorm } from '../../layers/norms.ts';
 import { softCap } from '../../layers/soft-cap.ts';
 import { readRope } from '../../load/rope-config.ts';
 import type { Family } from '../family.ts';
-import { sandwichBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes, readSoftCap, readWindows } from '../parts/config.ts';
-import { gatedMlp } from '../parts/mlp.ts';
+import { gemmaBlock } from '../parts/gemma-block.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
 /** Gemma 2, 2408.00118: every other layer windowed, scores and logits soft-capped, norms before and after both parts, stored minus one. */
@@ -47,16 +44,8 @@ export const family: Family = {
         const { output, ...project } = projections(at, sizes, { inputs: bias, output: bias });
         const view = windows[layer];
         const steps = softCapped(softmaxSteps({ scale, output, window: view }), scoreCap);
-        const over = (name: string) => (x: Stream) => rmsNorm(x, 'M', at(name), norm);
-        return sandwichBlock({
-          attention: attention({ ...project, rotary: turn, steps }),
-          ln1: over('input_layernorm'),
-          ln1Post: over('post_attention_layernorm'),
-          ln2: over('pre_feedforward_layernorm'),
-          ln2Post: over('post_feedforward_layernorm'),
-          mlp: gatedMlp(at, sizes, activation),
-          window: view,
-        });
+        const attended = attention({ ...project, rotary: turn, steps });
+        return gemmaBlock({ at, sizes, norm, attention: attended, activation, window: view });
       },
     });
   },

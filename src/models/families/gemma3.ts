@@ -2,14 +2,12 @@ import { attention } from '../../attention/attention.ts';
 import { softmaxSteps } from '../../attention/normalisers/softmax.ts';
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { projections } from '../../attention/projections.ts';
-import type { Keys, Queries, Stream } from '../../attention/steps.ts';
 import { activationNames } from '../../layers/activations.ts';
-import { rmsNorm } from '../../layers/norms.ts';
 import { readRopeByLayerType } from '../../load/rope-config.ts';
 import type { Family } from '../family.ts';
-import { sandwichBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes, readWindows } from '../parts/config.ts';
-import { gatedMlp } from '../parts/mlp.ts';
+import { gemmaBlock } from '../parts/gemma-block.ts';
+import { headRmsNorms } from '../parts/head-norms.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
 /** Gemma 3, 2503.19786: five windowed layers to one full one, each kind with its RoPE base; norms before and after both parts, stored minus one. */
@@ -45,20 +43,16 @@ export const family: Family = {
         const { q, k, v, output } = projections(at, sizes, { inputs: bias, output: bias });
         const view = windows[layer];
         const steps = softmaxSteps({ scale, output, ...(view === undefined ? {} : { window: view }) });
-        const headNorms = {
-          q: (x: Queries) => rmsNorm(x, 'D', at('self_attn.q_norm'), norm),
-          k: (x: Keys) => rmsNorm(x, 'D', at('self_attn.k_norm'), norm),
-        };
-        const over = (name: string) => (x: Stream) => rmsNorm(x, 'M', at(name), norm);
-        return sandwichBlock({
-          attention: attention({ q, k, v, headNorms, rotary: view === undefined ? turns.full : turns.window, steps }),
-          ln1: over('input_layernorm'),
-          ln1Post: over('post_attention_layernorm'),
-          ln2: over('pre_feedforward_layernorm'),
-          ln2Post: over('post_feedforward_layernorm'),
-          mlp: gatedMlp(at, sizes, activation),
-          window: view,
+        const headNorms = headRmsNorms(at, norm);
+        const attended = attention({
+          q,
+          k,
+          v,
+          headNorms,
+          rotary: view === undefined ? turns.full : turns.window,
+          steps,
         });
+        return gemmaBlock({ at, sizes, norm, attention: attended, activation, window: view });
       },
     });
   },

@@ -3,12 +3,13 @@ import { gated } from '../../attention/mechanisms/gated-attention.ts';
 import { softmaxSteps } from '../../attention/normalisers/softmax.ts';
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { projections } from '../../attention/projections.ts';
-import type { Keys, Queries, Stream } from '../../attention/steps.ts';
+import type { Stream } from '../../attention/steps.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import { type Rope, readRopeByLayerType } from '../../load/rope-config.ts';
 import type { Family } from '../family.ts';
 import { sandwichBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
+import { headRmsNorms } from '../parts/head-norms.ts';
 import { expert } from '../parts/routed-experts.ts';
 import { shortConvolution } from '../parts/short-convolution.ts';
 import { standardDecoder } from '../parts/standard.ts';
@@ -79,10 +80,7 @@ export const family: Family = {
           const site = { at, sizes, layer, layers: L, epsilon, context: sizes.maxPositions };
           const { output, ...project } = projections(at, sizes, bias);
           const plain = {
-            headNorms: {
-              q: (x: Queries) => rmsNorm(x, 'D', at('self_attn.q_norm'), { epsilon }),
-              k: (x: Keys) => rmsNorm(x, 'D', at('self_attn.k_norm'), { epsilon }),
-            },
+            headNorms: headRmsNorms(at, { epsilon }),
             ...{ rotary: turns[kind], steps: softmaxSteps({ scale: D ** -0.5, window: view, output }) },
           };
           return {

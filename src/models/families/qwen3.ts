@@ -1,10 +1,9 @@
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
-import type { Keys, Queries } from '../../attention/steps.ts';
 import { activationNames } from '../../layers/activations.ts';
-import { rmsNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
 import type { Family } from '../family.ts';
 import { ignoreHarmless, readQwenWindows, readSizes } from '../parts/config.ts';
+import { headRmsNorms } from '../parts/head-norms.ts';
 import { llamaBlock } from '../parts/llama-block.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
@@ -28,10 +27,7 @@ export const family: Family = {
       epsilon,
       tied,
       block(layer, at) {
-        const headNorms = {
-          q: (x: Queries) => rmsNorm(x, 'D', at('self_attn.q_norm'), { epsilon }),
-          k: (x: Keys) => rmsNorm(x, 'D', at('self_attn.k_norm'), { epsilon }),
-        };
+        const headNorms = headRmsNorms(at, { epsilon });
         return llamaBlock({ ...shared, at, window: windows[layer], headNorms });
       },
     });

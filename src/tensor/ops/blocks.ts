@@ -28,15 +28,6 @@ function blockMatrix(node: Node, inner: readonly string[], lowering: Lowering, w
   return { storage, name: place.name, rows, N, K };
 }
 
-/** One number a block. */
-const perBlock = (matrix: BlockMatrix, part: 'scales' | 'offsets', lowering: Lowering) =>
-  lowering.stored(
-    `${matrix.name} ${part}`,
-    'float32',
-    [matrix.N, matrix.K / matrix.storage.block],
-    matrix.storage[part]!,
-  );
-
 /**
  * Weights that one value is multiplied with along the same axes, in the order of the products: when their blocks lie one behind the other
  * they are one matrix, and one product does for all.
@@ -76,6 +67,15 @@ const together = (matrices: readonly BlockMatrix[], part: 'codes' | 'scales' | '
   ...matrices[0]!.storage[part]!,
   length: matrices.reduce((total, { storage }) => total + storage[part]!.length, 0),
 });
+
+/** One number a block, of matrices that lie one behind the other. */
+const perBlock = (matrices: readonly BlockMatrix[], part: 'scales' | 'offsets', lowering: Lowering) =>
+  lowering.stored(
+    `${matrices.map(({ name }) => name).join(' ')} ${part}`,
+    'float32',
+    [matrices.reduce((total, { N }) => total + N, 0), matrices[0]!.K / matrices[0]!.storage.block],
+    together(matrices, part),
+  );
 
 /** x · Wᵀ for a weight in blocks. Offsets, one for a block, meet the sum of the block's inputs. */
 export function blockProduct(x: Node, weight: Node, over: readonly string[], lowering: Lowering): Placed {
@@ -117,8 +117,6 @@ function product(
   const { bits, block, activations = 'int8', offsets } = storage;
   const name = matrices.map((one) => one.name).join(' ');
   const N = matrices.reduce((total, one) => total + one.N, 0);
-  const stored = (part: 'scales' | 'offsets') =>
-    lowering.stored(`${name} ${part}`, 'float32', [N, K / block], together(matrices, part));
   const codes = lowering.stored(
     `${name} codes`,
     'uint8',
@@ -127,14 +125,14 @@ function product(
   );
   let y = lowering.value(
     'MatMulNBits',
-    [a, codes, stored('scales')],
+    [a, codes, perBlock(matrices, 'scales', lowering)],
     { K, N, bits, block_size: block, accuracy_level: activations === 'int8' ? 4 : 1 },
     'com.microsoft',
   );
   if (offsets) {
     const parts = lowering.reshape(a, [...before, Dim.of(K)], [...before, Dim.of(K / block), Dim.of(block)]);
     const sums = lowering.value('ReduceSum', [parts, lowering.integers([before.length + 1])], { keepdims: 0 });
-    const turned = lowering.value('Transpose', [stored('offsets')], { perm: [1, 0] });
+    const turned = lowering.value('Transpose', [perBlock(matrices, 'offsets', lowering)], { perm: [1, 0] });
     y = lowering.value('Add', [y, lowering.value('MatMul', [sums, turned])]);
   }
   if (matrices.length === 1) return [y];
@@ -156,13 +154,13 @@ export function blockRows(weight: Node, ids: Placed, idsNode: Node, axis: string
   const codes = lowering.stored(`${name} rows`, 'uint8', [N, (K * bits) / 8], storage.codes);
   const scaled = lowering.value(
     'GatherBlockQuantized',
-    [codes, ids.name, perBlock(matrix, 'scales', lowering)],
+    [codes, ids.name, perBlock([matrix], 'scales', lowering)],
     { gather_axis: 0, quantize_axis: 1, block_size: block, bits },
     'com.microsoft',
   );
   let rows = scaled;
   if (storage.offsets) {
-    const offsets = lowering.value('Gather', [perBlock(matrix, 'offsets', lowering), ids.name], { axis: 0 });
+    const offsets = lowering.value('Gather', [perBlock([matrix], 'offsets', lowering), ids.name], { axis: 0 });
     const last = lowering.integers([-1]);
     const parts = lowering.value('Reshape', [
       scaled,
