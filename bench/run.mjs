@@ -1,4 +1,4 @@
-// Runs a benchmark on what the build made: `npm run bench -- [compare|long|page|load|train|stream|endless] [options]`. Default: compare.
+// Runs a benchmark on what the build made: `npm run bench -- [compare|long|page|load|train|stream|endless|experts] [options]`. Default: compare.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -8,7 +8,7 @@ import { build } from 'esbuild';
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = process.env.SINKLAB_DIST ?? join(here, '../dist');
 const out = join(here, '../node_modules/.cache/bench');
-const names = ['compare', 'long', 'page', 'load', 'train', 'stream', 'endless'];
+const names = ['compare', 'long', 'page', 'load', 'train', 'stream', 'endless', 'experts'];
 const sides = ['ours', 'stream/sinklab', 'stream/node-llama-cpp', 'stream/transformers-js'];
 const [first = 'compare', ...rest] = process.argv.slice(2);
 const [name, options] = first.startsWith('-') ? ['compare', process.argv.slice(2)] : [first, rest];

@@ -1,5 +1,6 @@
 import { RunError } from '../error.ts';
 import type { Graph } from '../tensor/graph.ts';
+import { partInput } from '../tensor/lowering.ts';
 import type { DType } from '../tensor/tensor.ts';
 import type { HostTensor } from './backend.ts';
 
@@ -65,4 +66,25 @@ export function checkFeeds({ inputs, weights }: Graph, feeds: Readonly<Record<st
     if (tensor.shape.length !== shape.length || tensor.shape.some((size, i) => size !== shape[i]))
       throw new RunError(`weight "${weight}": expected ${show(shape)}, got ${show(tensor.shape)}`);
   }
+}
+
+/** What the session takes: of weights that the graph takes in parts, each part as a view. */
+export function inParts(
+  { weights }: Graph,
+  feeds: Readonly<Record<string, HostTensor>>,
+): Readonly<Record<string, HostTensor>> {
+  if (weights.every(({ parts }) => parts === undefined)) return feeds;
+  const all = { ...feeds };
+  for (const { input, shape, parts } of weights) {
+    if (!parts) continue;
+    const { type, data } = feeds[input]!;
+    const each = data.length / shape[0]!;
+    delete all[input];
+    for (const part of parts)
+      all[partInput(input, part)] = {
+        ...{ type, shape: shape.slice(1) },
+        data: data.subarray(part * each, (part + 1) * each),
+      };
+  }
+  return all;
 }

@@ -1,7 +1,7 @@
 import { InputError, RunError } from '../error.ts';
 import type { Graph } from '../tensor/graph.ts';
 import type { Backend, HostTensor, Session } from './backend.ts';
-import { checkFeeds } from './feeds.ts';
+import { checkFeeds, inParts } from './feeds.ts';
 
 export interface RuntimeOptions {
   /** Threads of one operator, at least 1. Default: all the machine offers. */
@@ -75,7 +75,7 @@ export class Runtime implements AsyncDisposable {
       graph,
       run: async (feeds, fetch = graph.outputs) => {
         checkFeeds(graph, feeds);
-        return session.run(feeds, fetch);
+        return session.run(inParts(graph, feeds), fetch);
       },
       release: () => {
         this.sessions.delete(key);

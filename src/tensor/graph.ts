@@ -1,7 +1,7 @@
 import { ShapeError } from '../error.ts';
 import { canonical } from './axes.ts';
 import type { Dim } from './dim.ts';
-import { Lowering, type LoweringOptions } from './lowering.ts';
+import { type FedWeight, Lowering, type LoweringOptions } from './lowering.ts';
 import { encodeOnnx, type OnnxValue } from './onnx.ts';
 import { ancestors, schedule } from './schedule.ts';
 import { type DType, describe, type Within } from './tensor.ts';
@@ -24,8 +24,8 @@ export interface GraphInput {
 export interface Graph {
   readonly bytes: Uint8Array;
   readonly inputs: readonly GraphInput[];
-  /** Weights that are fed: graph input and checkpoint name, in order. Empty when weights are initialisers. */
-  readonly weights: readonly { readonly input: string; readonly weight: string; readonly shape: readonly number[] }[];
+  /** Weights that are fed, in order. Empty when weights are initialisers. */
+  readonly weights: readonly FedWeight[];
   readonly outputs: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export function lower(outputs: Readonly<Record<string, Output>>, options: Loweri
   if (entries.length === 0) throw new ShapeError('lower: expected at least one output');
   const roots = entries.map(([, { value }]) => value.node);
   const nodes = ancestors(roots);
-  const lowering = new Lowering(options, nodes);
+  const lowering = new Lowering(options, nodes, roots);
   const fed = nodes.filter((node) => node.operator.name === 'input');
   // All inputs first: sizes are read from them, wherever they are needed.
   for (const node of fed) lowering.lower(node);

@@ -60,13 +60,26 @@ const describeAxes = (axes: ReadonlyMap<string, Dim>) =>
 
 const same = (a: Layout, b: Layout) => a.length === b.length && a.every((axis, i) => axis === b[i]);
 
+/** A weight that is fed: graph input, checkpoint name, and sizes in stored order. */
+export interface FedWeight {
+  readonly input: string;
+  readonly weight: string;
+  readonly shape: readonly number[];
+  /** The program takes these places of the first axis, each as an input of its own: the runtime feeds them as views. Absent: all as one. */
+  readonly parts?: readonly number[];
+}
+
+/** Name of the graph input for one place of the first axis of a fed weight. */
+export const partInput = (input: string, index: number) => `${input}.${index}`;
+
 /** One program under construction: emits ONNX nodes, shares equal ones, and moves values between physical orders. */
 export class Lowering {
   readonly nodes: OnnxNode[] = [];
   readonly initializers: OnnxInitializer[] = [];
   readonly inputs: OnnxValue[] = [];
   /** Names of the weights in the order in which they are fed, with the graph input of each. */
-  readonly fedWeights: { input: string; weight: string; shape: readonly number[] }[] = [];
+  readonly fedWeights: FedWeight[] = [];
+  private readonly fedByName = new Map<string, FedWeight & { parts?: number[] }>();
   private readonly placed = new Map<Node, Placed>();
   private readonly declared = new Map<string, string>();
   private readonly shared = new Map<string, string[]>();
@@ -74,11 +87,13 @@ export class Lowering {
   private readonly reshaped = new Map<string, { readonly name: string; readonly from: readonly Dim[] }>();
   private readonly blocks = new Map<string, BlockStorage>();
   private users: ReadonlyMap<Node, readonly Node[]> | undefined;
+  private apart: ReadonlySet<string> | undefined;
   private counter = 0;
 
   constructor(
     readonly options: LoweringOptions,
     private readonly program: readonly Node[] = [],
+    private readonly roots: readonly Node[] = [],
   ) {}
 
   /** What the program makes of a value. */
@@ -163,10 +178,10 @@ export class Lowering {
     const layout = [...axes.keys()];
     const shape = layout.map((axis) => axes.get(axis)!.evaluate({}));
     this.agree('weight', weight, `[${shape.join(', ')}]`);
+    if (this.inParts(weight)) return { name: `%apart ${weight}`, layout };
     const [name] = this.once(`weight ${weight}`, () => {
       if (this.options.weights === 'inputs') {
-        const input = `%w${this.fedWeights.length}`;
-        this.fedWeights.push({ input, weight, shape });
+        const { input } = this.fed(weight, shape);
         this.inputs.push({ name: input, type: 'float32', shape });
         return [input];
       }
@@ -176,11 +191,65 @@ export class Lowering {
         this.blocks.set(initializer, storage);
         return [initializer];
       }
-      const { type, ...data } = storage;
-      this.initializers.push({ name: initializer, type, shape, data });
-      return [type === 'float32' ? initializer : this.value('Cast', [initializer], { to: 1 })];
+      return [this.plain(initializer, shape, storage)];
     });
     return { name: name!, layout };
+  }
+
+  /** One place of the first axis of a weight of which the program uses nothing else than such places: no copy is made. */
+  weightPart(node: Node, axis: string, index: number): Placed | undefined {
+    const { name: weight } = node.attributes as { readonly name: string };
+    const [first, ...layout] = node.axes.keys();
+    if (node.operator.name !== 'weight' || first !== axis || !this.inParts(weight)) return undefined;
+    const [count, ...shape] = [...node.axes.values()].map((size) => size.evaluate({})) as [number, ...number[]];
+    const [name] = this.once(`weight ${weight} part ${index}`, () => {
+      if (this.options.weights === 'inputs') {
+        const fed = this.fed(weight, [count, ...shape]);
+        fed.parts = [...(fed.parts ?? []), index];
+        const input = partInput(fed.input, index);
+        this.inputs.push({ name: input, type: 'float32', shape });
+        return [input];
+      }
+      const { offset, length, ...storage } = this.options.weights(weight) as PlainStorage;
+      const each = length / count;
+      return [
+        this.plain(`%weight ${weight} ${index}`, shape, { ...storage, offset: offset + index * each, length: each }),
+      ];
+    });
+    return { name: name!, layout };
+  }
+
+  private fed(weight: string, shape: readonly number[]) {
+    const known = this.fedByName.get(weight);
+    if (known) return known;
+    const fed: FedWeight & { parts?: number[] } = { input: `%w${this.fedWeights.length}`, weight, shape };
+    this.fedWeights.push(fed);
+    this.fedByName.set(weight, fed);
+    return fed;
+  }
+
+  private plain(name: string, shape: readonly number[], { type, ...data }: PlainStorage): string {
+    this.initializers.push({ name, type, shape, data });
+    return type === 'float32' ? name : this.value('Cast', [name], { to: 1 });
+  }
+
+  /** Does the program use nothing of a weight but single places of its first axis? */
+  private inParts(weight: string): boolean {
+    this.apart ??= this.findApart();
+    return this.apart.has(weight);
+  }
+
+  private findApart(): Set<string> {
+    const named = ({ operator, attributes }: Node) => (operator.name === 'weight' ? (attributes.name as string) : '');
+    const isPart = ({ operator, inputs, attributes }: Node) =>
+      operator.name === 'pick' && inputs[0]!.axes.keys().next().value === attributes.axis;
+    const apart = new Set(this.program.filter(isPart).map(({ inputs }) => named(inputs[0]!)));
+    if (apart.size === 0) return apart;
+    for (const node of this.program) if (!isPart(node)) for (const input of node.inputs) apart.delete(named(input));
+    for (const root of this.roots) apart.delete(named(root));
+    const { weights } = this.options;
+    for (const name of apart) if (name === '' || (weights !== 'inputs' && 'codes' in weights(name))) apart.delete(name);
+    return apart;
   }
 
   /** How the value of a name is stored, when it is a weight in blocks. */
@@ -202,7 +271,7 @@ export class Lowering {
     if (dim.constant !== undefined) return this.integers([dim.constant]);
     const terms = dim.products.map(([coefficient, names]) => {
       const factors = names.map((name) => {
-        const source = this.sizeSources.get(name);
+        const source = this.sizeSources.get(name) ?? this.sourceOf(name);
         if (!source)
           throw new ShapeError(`lowering: size ${dim} needs dimension ${name}, which no input of the program has`);
         return source();
@@ -211,6 +280,20 @@ export class Lowering {
       return factors.reduce((a, b) => this.value('Mul', [a, b]));
     });
     return terms.reduce((a, b) => this.value('Add', [a, b]));
+  }
+
+  /** The source of a dimension that some operator of the program makes and that was not lowered yet. */
+  private sourceOf(dimension: string): (() => string) | undefined {
+    const makes = ({ operator, axes }: Node) =>
+      operator.makesSize && [...axes.values()].some((size) => size.single === dimension);
+    const maker = this.program.find(makes);
+    if (maker) this.lower(maker);
+    return this.sizeSources.get(dimension);
+  }
+
+  /** Makes a dimension known that only the run decides: `source` gives its size as an int64 vector of length one. */
+  measured(dim: Dim, source: () => string): void {
+    if (dim.single !== undefined && !this.sizeSources.has(dim.single)) this.sizeSources.set(dim.single, source);
   }
 
   /** An int64 vector of sizes. */

@@ -30,6 +30,8 @@ export interface Operator {
   readonly gradient: Gradient | { readonly none: string };
   /** Operands are broadcast to the axes of the result: their gradients are summed over the axes they lack. Default false. */
   readonly broadcasts?: true;
+  /** The size of its result is known only when it runs: it names a dimension of its own, which its lowering measures. Default false. */
+  readonly makesSize?: true;
 }
 
 /** Applies an operator: checks shapes, returns the new value. The axes of the result are the caller's to type. */

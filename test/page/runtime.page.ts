@@ -2,6 +2,7 @@ import * as ort from 'onnxruntime-web/wasm';
 import type { HostTensor } from '../../src/runtime/backend.ts';
 import { type OnnxRuntime, openSession } from '../../src/runtime/onnxruntime.ts';
 import { webRuntime } from '../../src/runtime/web.ts';
+import { mixtureFeeds, mixtureProgram } from './mixture.ts';
 import { attentionFeeds, attentionProgram, operatorFeeds, operatorModel, type Plain, plain } from './program.ts';
 
 const wasmPaths = '/onnxruntime/';
@@ -12,6 +13,13 @@ export async function run(threads: number): Promise<{ isolated: boolean; threads
   const program = await runtime.compile(attentionProgram());
   const outputs = plain(await program.run(attentionFeeds()));
   return { isolated: crossOriginIsolated, threads: runtime.threads, outputs };
+}
+
+/** Experts on the tokens that chose them, whose numbers are known only when it runs. */
+export async function mixture(T: number): Promise<Plain> {
+  await using runtime = webRuntime({ threads: 2, wasmPaths });
+  const program = await runtime.compile(mixtureProgram());
+  return plain(await program.run(mixtureFeeds(T)));
 }
 
 /** Operators that a WebAssembly build might lack. */

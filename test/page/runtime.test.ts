@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import { type OnnxRuntime, openSession } from '../../src/runtime/onnxruntime.ts';
 import { needsChromium, type OpenPage, openPage } from './chromium.ts';
+import { mixtureFeeds, mixtureProgram } from './mixture.ts';
 import {
   attentionFeeds,
   attentionProgram,
@@ -78,6 +79,21 @@ describe.skipIf(needsChromium !== '')(`programs in a real page${needsChromium}`,
       expect(angle).toBeCloseTo((positions[i]! * 0.7) % (2 * Math.PI), 6);
     });
   });
+
+  it.each([1, 33])(
+    'experts evaluated where they are chosen, and their gradients, agree with Node for %d tokens',
+    async (T) => {
+      await using runtime = nodeRuntime({ threads: 1 });
+      const program = await runtime.compile(mixtureProgram());
+      expect(program.graph.weights.map(({ input, parts }) => [input, parts?.length])).toEqual([
+        ['%w0', 6],
+        ['%w1', 6],
+      ]);
+      const expected = plain(await program.run(mixtureFeeds(T)));
+      expect(Math.max(...expected.y!.values.map(Math.abs))).toBeGreaterThan(0.1);
+      expect(distance(await opened.call<Plain>('mixture', T), expected)).toBeLessThan(1e-5);
+    },
+  );
 
   it('fed arrays stay whole over many runs, and every run gives the same numbers', async () => {
     expect(await opened.call('repeat', 50)).toEqual({ whole: true, equal: true });

@@ -99,6 +99,21 @@ describe('a weight in blocks', () => {
     });
   });
 
+  it.each([
+    ['four', toFourBits],
+    ['eight', toEightBits],
+  ] as const)('of %s bits takes no rows and gives none', async (_, round) => {
+    const offsets = numbers((24 * 64) / 32);
+    const { data, storage } = stored({ up: { ...round(numbers(24 * 64)), offsets }, down: round(numbers(8 * 64)) });
+    const program = await runtime.compile(lower(products, { weights: storage }), { weightData: data });
+    const nothing = { type: 'float32', shape: [1, 0, 64], data: new Float32Array(0) } as const;
+    const { up, down } = await program.run({ x: nothing });
+    expect([up!.shape, down!.shape]).toEqual([
+      [1, 0, 4, 6],
+      [1, 0, 8],
+    ]);
+  });
+
   it('is refused along axes that its blocks do not lie along', () => {
     const { storage } = stored({ w: toFourBits(numbers(64 * 32)) });
     const across = dot(input('x', { T: 'T', F: 64 }), weight('w', { F: 64, M: 32 }), 'F');

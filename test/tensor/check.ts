@@ -38,6 +38,7 @@ const kinds: Record<string, { type: DType; value(random: () => number): number }
   extreme: { type: 'float32', value: (random) => Math.fround((random() * 2 - 1) * 1e4) },
   int64: { type: 'int64', value: (random) => Math.floor(random() * 9) - 4 },
   natural: { type: 'int64', value: (random) => Math.floor(random() * 7) },
+  zero: { type: 'int64', value: () => 0 },
   bool: { type: 'bool', value: (random) => (random() < 0.5 ? 0 : 1) },
 };
 

@@ -30,6 +30,7 @@ const kinds: Record<string, { type: DType; value(random: () => number): number }
   float32: { type: 'float32', value: away },
   positive: { type: 'float64', value: (random) => 0.25 + 1.75 * random() },
   natural: { type: 'int64', value: (random) => Math.floor(random() * 7) },
+  zero: { type: 'int64', value: () => 0 },
   bool: { type: 'bool', value: (random) => (random() < 0.5 ? 0 : 1) },
 };
 

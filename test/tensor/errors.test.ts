@@ -13,6 +13,8 @@ import {
   expand,
   fusedAttention,
   gather,
+  groupPlaces,
+  groupRows,
   input,
   iota,
   lower,
@@ -32,6 +34,7 @@ import {
   split,
   sum,
   takeAlong,
+  topIds,
   topMask,
   weight,
 } from '../../src/tensor/index.ts';
@@ -254,4 +257,42 @@ it('ids of takeAlong, addAlong and crossEntropy have the axes of the value but o
   expect(message(() => roll(logits, 'V', 0.5))).toMatchInlineSnapshot(
     `"roll: expected a whole number of places, got 0.5"`,
   );
+});
+
+it('choices are ids of rows, groups are counted from 0, and several ids for each place have one axis of their own', () => {
+  const choices = input('choices', { T: 'T', K: 2 }, 'int64');
+  const floats = input('floats', { T: 'T', K: 2 });
+  expect(message(() => groupRows(floats, 'K', { groups: 4, group: 0 }, 'N'))).toMatchInlineSnapshot(
+    `"groupRows: expected int64, got float32 (input [K = 2, T])"`,
+  );
+  expect(message(() => groupPlaces(input('three', { B: 1, T: 'T', K: 2 }, 'int64'), 'K'))).toMatchInlineSnapshot(
+    `"groupPlaces: expected ids with one axis of rows beside K, got [B = 1, K = 2, T]"`,
+  );
+  expect(message(() => groupRows(choices, 'K', { groups: 4, group: 4 }, 'N'))).toMatchInlineSnapshot(
+    `"groupRows: expected a group from 0 to below the number of groups, got 4 of 4"`,
+  );
+  expect(message(() => topIds(floats, 'K', 3, 'N'))).toMatchInlineSnapshot(
+    `"topIds: cannot choose 3 along axis K of [K = 2, T]"`,
+  );
+  expect(message(() => topIds(floats, 'K', 1, 'T'))).toMatchInlineSnapshot(
+    `"topIds: [K = 2, T] has an axis T already"`,
+  );
+  const wrong = input('wrong', { B: 'B', N: 2 }, 'int64');
+  const logits = input('logits', { B: 'B', T: 'T', V: 7 });
+  const several = input('several', { B: 'B', T: 'T', K: 2 }, 'int64');
+  expect(message(() => takeAlong(logits, wrong as never, 'V'))).toMatchInlineSnapshot(
+    `"takeAlong: expected ids with the axes of [B, T, V = 7] except V, and at most one more, got [B, N = 2]"`,
+  );
+  expect(message(() => addAlong(logits, choices as never, several, 'V'))).toMatchInlineSnapshot(
+    `"addAlong: expected float32 values with the axes of the ids, [B, K = 2, T], got [K = 2, T] int64"`,
+  );
+});
+
+it('a size that a choice makes is a dimension of its own: groups are only added to what has the same rows', () => {
+  const choices = input('choices', { T: 'T', K: 2 }, 'int64');
+  const of = (group: number) => groupRows(choices, 'K', { groups: 4, group }, 'N');
+  expect(message(() => add(of(0), of(1)))).toMatch(
+    /^add: axis N is group_\d+_0 in one operand and group_\d+_1 in another/,
+  );
+  expect(add(of(1), of(1)).node.axes.size).toBe(1);
 });

@@ -4,6 +4,7 @@ import type { Node } from '../../src/tensor/tensor.ts';
 import { differentiated } from './differentiate.ts';
 import './gradients/dot.ts';
 import './gradients/elementwise.ts';
+import './gradients/group.ts';
 import './gradients/reduce.ts';
 import './gradients/shape.ts';
 import './values/shape.ts';
@@ -11,6 +12,7 @@ import './values/shape.ts';
 const { input } = tensor;
 const x = input('x', { B: 'B', T: 'T', S: 'S' });
 const mask = input('mask', { T: 'T' }, 'bool');
+const ids = input('ids', { T: 'T', J: 2 }, 'int64');
 const cell = input('cell', { B: 'B', T: 'T', G: 1, R: 2, D: 4 });
 const key = input('key', { B: 'B', S: 'S', G: 1, D: 4 });
 
@@ -29,6 +31,9 @@ const withoutRule: Record<string, () => { readonly node: Node }> = {
   lessOrEqual: () => tensor.lessOrEqual(x, 0),
   equal: () => tensor.equal(x, 0),
   topMask: () => tensor.topMask(x, 'S', 1),
+  topIds: () => tensor.topIds(x, 'S', 1, 'K'),
+  groupRows: () => tensor.groupRows(ids, 'J', { groups: 2, group: 0 }, 'N'),
+  groupPlaces: () => tensor.groupPlaces(ids, 'J'),
   stopGradient: () => tensor.stopGradient(x),
   fusedAttention: () => tensor.fusedAttention(cell, key, key, tensor.scalar(0), 1),
 };
@@ -55,6 +60,8 @@ it('the reasons why an operator has no gradient are these', () => {
       "equal": "the result is piecewise constant",
       "extent": "a size does not depend on values",
       "fusedAttention": "the watched steps are differentiated instead",
+      "groupPlaces": "a choice is piecewise constant",
+      "groupRows": "a choice is piecewise constant",
       "input": "a source has no inputs",
       "iota": "a source has no inputs",
       "less": "the result is piecewise constant",
@@ -63,6 +70,7 @@ it('the reasons why an operator has no gradient are these', () => {
       "or": "the result is piecewise constant",
       "scalar": "a source has no inputs",
       "stopGradient": "it is there to stop the gradient",
+      "topIds": "a choice is piecewise constant",
       "topMask": "a choice is piecewise constant",
       "weight": "a source has no inputs",
     }

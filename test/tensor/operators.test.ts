@@ -6,6 +6,7 @@ import './values/choose.ts';
 import './values/dot.ts';
 import './values/elementwise.ts';
 import './values/flow.ts';
+import './values/group.ts';
 import './values/reduce.ts';
 import './values/shape.ts';
 import './values/source.ts';

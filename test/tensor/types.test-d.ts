@@ -8,6 +8,7 @@ import {
   expand,
   gather,
   gradients,
+  groupRows,
   input,
   iota,
   mean,
@@ -21,6 +22,8 @@ import {
   split,
   sum,
   type Tensor,
+  takeAlong,
+  topIds,
   topMask,
   type Within,
   weight,
@@ -55,6 +58,16 @@ const summed = sum(reduced, 'S');
 is<Equal<typeof summed, Tensor<never>>>();
 const looked = gather(weight('embed', { V: 7, M: 4 }), ids, 'V');
 is<Equal<typeof looked, Tensor<'B' | 'T' | 'M'>>>();
+const chosen = topIds(scores, 'S', 2, 'K');
+is<Equal<typeof chosen, Tensor<'B' | 'T' | 'K'>>>();
+const taken = takeAlong(scores, ids, 'S');
+is<Equal<typeof taken, Tensor<'B' | 'T'>>>();
+const several = takeAlong(scores, chosen, 'S');
+is<Equal<typeof several, Tensor<'B' | 'T' | 'K'>>>();
+const group = groupRows(merge(chosen, ['B', 'T'], 'P'), 'K', { groups: 4, group: 0 }, 'N');
+is<Equal<typeof group, Tensor<'N'>>>();
+// @ts-expect-error the ids lack T
+takeAlong(scores, sum(ids, 'T'), 'S');
 const heads = split(x, 'M', { G: 2, R: 3, D: 4 });
 is<Equal<typeof heads, Tensor<'B' | 'T' | 'G' | 'R' | 'D'>>>();
 const merged = merge(heads, ['G', 'R'], 'H');

@@ -53,9 +53,11 @@ const pickOperator: Operator = {
     return { axes: new Map([...x!.axes].filter(([name]) => name !== axis)), dtype: x!.dtype };
   },
   lower(node, lowering) {
+    const index = node.attributes.index as number;
+    const part = lowering.weightPart(node.inputs[0]!, node.attributes.axis as string, index);
+    if (part) return part;
     const { name, layout } = lowering.get(node.inputs[0]!);
     const place = layout.indexOf(node.attributes.axis as string);
-    const index = node.attributes.index as number;
     const bounds = [[index], [index + 1], [place]].map((values) => lowering.integers(values));
     return {
       name: lowering.value('Slice', [name, ...bounds]),

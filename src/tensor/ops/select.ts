@@ -1,5 +1,6 @@
 import { ShapeError } from '../../error.ts';
 import { Dim, type Size } from '../dim.ts';
+import type { Lowering } from '../lowering.ts';
 import { apply, expectType, type Operator } from '../operator.ts';
 import { describe, type Literal, type Node, type Tensor } from '../tensor.ts';
 import { blockRows } from './blocks.ts';
@@ -103,25 +104,63 @@ export function scatterAdd<A extends string, B extends A, const K extends string
   return apply(scatterAddOperator, [rows, ids], { axis, size: Dim.of(size) });
 }
 
+/** Throws unless so many can be chosen. */
+function expectCount(operator: string, x: Node, axis: string, count: number): void {
+  expectType(operator, x, 'float32');
+  const size = x.size(axis, operator).constant;
+  if (!Number.isSafeInteger(count) || count < 1 || (size !== undefined && count > size))
+    throw new ShapeError(`${operator}: cannot choose ${count} along axis ${axis} of ${describe(x)}`);
+}
+
+/** Places of the largest values, the largest first, in the layout of the value. */
+function largest(node: Node, lowering: Lowering): string {
+  const { name, layout } = lowering.get(node.inputs[0]!);
+  const { axis, count } = node.attributes;
+  const operands = [name, lowering.integers([count as number])];
+  return lowering.emit('TopK', operands, { axis: layout.indexOf(axis as string), largest: 1 }, 2)[1]!;
+}
+
+const topIdsOperator: Operator = {
+  name: 'topIds',
+  infer([x], { axis, count, as }) {
+    expectCount('topIds', x!, axis as string, count as number);
+    const rest = [...x!.axes].filter(([name]) => name !== axis);
+    if (rest.some(([name]) => name === as)) throw new ShapeError(`topIds: ${describe(x!)} has an axis ${as} already`);
+    return { axes: new Map([...rest, [as as string, Dim.of(count as number)]]), dtype: 'int64' };
+  },
+  lower(node, lowering) {
+    const { axis, as } = node.attributes;
+    const { layout } = lowering.get(node.inputs[0]!);
+    return { name: largest(node, lowering), layout: layout.map((name) => (name === axis ? (as as string) : name)) };
+  },
+  gradient: { none: 'a choice is piecewise constant' },
+};
+
+/** Places (int64, from 0) of the `count` largest values along an axis, the largest first, along a new axis `as`; ties are broken as by `topMask`. */
+export function topIds<A extends string, const K extends A, const N extends string>(
+  x: Tensor<A>,
+  axis: K,
+  count: number,
+  as: Literal<N> & N,
+): Tensor<Exclude<A, K> | N> {
+  return apply(topIdsOperator, [x], { axis, count, as });
+}
+
 const topMaskOperator: Operator = {
   name: 'topMask',
   infer([x], { axis, count }) {
-    expectType('topMask', x!, 'float32');
-    const size = x!.size(axis as string, 'topMask').constant;
-    if (!Number.isSafeInteger(count) || (count as number) < 1 || (size !== undefined && (count as number) > size))
-      throw new ShapeError(`topMask: cannot choose ${count} along axis ${axis} of ${describe(x!)}`);
+    expectCount('topMask', x!, axis as string, count as number);
     return { axes: x!.axes, dtype: 'bool' };
   },
   lower(node: Node, lowering) {
-    const { name, layout } = lowering.get(node.inputs[0]!);
+    const { layout } = lowering.get(node.inputs[0]!);
     const place = layout.indexOf(node.attributes.axis as string);
-    const count = node.attributes.count as number;
-    const [, indices] = lowering.emit('TopK', [name, lowering.integers([count])], { axis: place, largest: 1 }, 2);
+    const indices = largest(node, lowering);
     const size = node.size(node.attributes.axis as string);
     // One-hot rows of the chosen indices, joined: ties choose exactly `count` places, as the indices do.
     const depth = lowering.size(size);
     const values = lowering.constant('float32', [2], new Float32Array([0, 1]));
-    const hot = lowering.value('OneHot', [indices!, depth, values], { axis: -1 });
+    const hot = lowering.value('OneHot', [indices, depth, values], { axis: -1 });
     const any = lowering.value('ReduceMax', [hot, lowering.integers([place])], { keepdims: 0 });
     const moved = [...layout.slice(0, place), ...layout.slice(place + 1), layout[place]!];
     return { name: lowering.value('Cast', [any], { to: 9 }), layout: moved };

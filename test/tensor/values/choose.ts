@@ -150,6 +150,24 @@ check(
   (x, id) => table({}, () => x.at({ V: id.at({}) })),
 );
 check(
+  'takeAlong',
+  'takes several values for each place where the ids have an axis of their own',
+  ['B T V', 'J T B:natural'],
+  (x, ids) => takeAlong(x, ids, 'V'),
+  (x, ids) => table(ids.sizes, (i) => x.at({ ...i, V: ids.at(i) })),
+);
+check(
+  'addAlong',
+  'adds several values at each place',
+  ['B T V', 'T J B', 'B T J:natural'],
+  (x, values, ids) => addAlong(x, values, ids, 'V'),
+  (x, values, ids) =>
+    table(x.sizes, (i) => {
+      const added = [0, 1].map((J) => (ids.at({ ...i, J }) === i.V ? values.at({ ...i, J }) : 0));
+      return x.at(i) + added[0]! + added[1]!;
+    }),
+);
+check(
   'addAlong',
   'adds one value at each place',
   ['B T V', 'T B', 'B T:natural'],
