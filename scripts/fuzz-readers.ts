@@ -12,9 +12,8 @@ import { LoadError } from '../src/error.ts';
 import { memoryFolder, memorySource } from '../src/load/bytes-memory.ts';
 import { ConfigReader } from '../src/load/config.ts';
 import { harmlessDecoderKeys, harmlessKeys } from '../src/load/config-harmless.ts';
+import { parseGgufHeader } from '../src/load/gguf/header.ts';
 import { openGguf } from '../src/load/gguf.ts';
-import { parseGgufHeader } from '../src/load/gguf-header.ts';
-import { huggingFaceName } from '../src/load/gguf-names.ts';
 import { readRope } from '../src/load/rope-config.ts';
 import { openSafetensors } from '../src/load/safetensors.ts';
 import { openSafetensorsFile } from '../src/load/safetensors-file.ts';
@@ -22,7 +21,13 @@ import { parseJsonObject } from '../src/load/strict-json.ts';
 import { createTokenizer } from '../src/load/tokenizer.ts';
 import { bundled } from '../test/fixtures.ts';
 import { mutate, mutateValue, type Next, random } from '../test/load/mutate.ts';
-import { naiveGguf, naiveGgufValues, naiveHalfSplit, naiveSafetensors } from '../test/load/naive-readers.ts';
+import {
+  naiveGguf,
+  naiveGgufValues,
+  naiveHalfSplit,
+  naiveLlamaName,
+  naiveSafetensors,
+} from '../test/load/naive-readers.ts';
 
 /** Throws a LoadError when it refuses; returns what differs from the naive parse, if anything. */
 type Target = (bytes: Uint8Array) => Promise<string | undefined>;
@@ -138,7 +143,7 @@ const gguf: Reader = {
     const checkpoint = await openGguf(memorySource('mutant', bytes));
     if (checkpoint.config.model_type !== 'llama') return undefined;
     for (const [stored, other] of naive.tensors) {
-      const name = huggingFaceName('llama', stored);
+      const name = naiveLlamaName(stored);
       let expected = naiveGgufValues(bytes, other);
       if (name === undefined || expected === undefined) continue;
       const heads = /attn_q/.test(stored) ? 'num_attention_heads' : 'num_key_value_heads';

@@ -1,6 +1,6 @@
 import { LoadError } from '../error.ts';
 import type { Checkpoint, StoredTensor } from './checkpoint.ts';
-import { doubledE2M1 } from './gguf-blocks.ts';
+import { doubledE2M1 } from './gguf/blocks.ts';
 import { elements, storedTypes } from './provenance.ts';
 import { quote } from './strict-json.ts';
 

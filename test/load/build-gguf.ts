@@ -6,7 +6,8 @@ export type Meta =
   | { float: number }
   | { u64: bigint }
   | { strings: string[] }
-  | { ints: number[] };
+  | { ints: number[] }
+  | { bools: boolean[] };
 
 export interface GgufTensor {
   readonly name: string;
@@ -63,6 +64,11 @@ function writeMeta(out: Writer, value: Meta): void {
     out.u32(8);
     out.u64(value.strings.length);
     for (const text of value.strings) out.string(text);
+  } else if ('bools' in value) {
+    out.u32(9);
+    out.u32(7);
+    out.u64(value.bools.length);
+    for (const one of value.bools) out.parts.push(one ? 1 : 0);
   } else {
     out.u32(9);
     out.u32(4);

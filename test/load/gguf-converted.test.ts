@@ -1,77 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Checkpoint } from '../../src/load/checkpoint.ts';
-import { llama3Factors } from '../../src/load/gguf-rope-factors.ts';
+import { llama3Factors } from '../../src/load/gguf/rope-factors.ts';
 import { fixtures } from '../fixtures.ts';
-import { buildGguf, type GgufTensor } from './build-gguf.ts';
+import { buildGguf } from './build-gguf.ts';
+import { converted, decoder, interleave, transpose } from './convert-gguf.ts';
 import { expectSame, families, open, sizes } from './gguf-support.ts';
 
 const shared = fixtures();
-
-/** What llama.cpp's converter does to the rows of Llama's queries and keys: [H, 2, D/2] to [H, D/2, 2]. */
-function interleave(values: Float32Array, rows: number, heads: number): Float32Array {
-  const width = values.length / rows;
-  const half = rows / heads / 2;
-  return Float32Array.from(values, (_, at) => {
-    const [row, column] = [Math.floor(at / width), at % width];
-    const [head, pair, part] = [Math.floor(row / (2 * half)), Math.floor((row % (2 * half)) / 2), row % 2];
-    return values[((head * 2 + part) * half + pair) * width + column]!;
-  });
-}
-
-function transpose(values: Float32Array, rows: number): Float32Array {
-  const columns = values.length / rows;
-  return Float32Array.from(values, (_, at) => values[(at % rows) * columns + Math.floor(at / rows)]!);
-}
-
-/** A checkpoint under other names, as the converter would write it. */
-async function converted(
-  reference: Checkpoint,
-  names: Record<string, string>,
-  change: (name: string, values: Float32Array, shape: readonly number[]) => GgufTensor[] | undefined,
-): Promise<GgufTensor[]> {
-  const tensors: GgufTensor[] = [];
-  for (const [name, { shape }] of reference.tensors) {
-    const parts = name.split('.');
-    const pattern = names[parts.map((part) => (/^\d+$/.test(part) ? '#' : part)).join('.')] ?? 'unknown';
-    const target = pattern.replace('#', parts.find((part) => /^\d+$/.test(part)) ?? '');
-    const values = await reference.read(name);
-    tensors.push(...(change(target, values, shape) ?? [{ name: target, shape, values }]));
-  }
-  return tensors;
-}
-
-const decoder: Record<string, string> = {
-  'model.embed_tokens.weight': 'token_embd.weight',
-  'model.norm.weight': 'output_norm.weight',
-  'lm_head.weight': 'output.weight',
-  'model.layers.#.input_layernorm.weight': 'blk.#.attn_norm.weight',
-  'model.layers.#.post_attention_layernorm.weight': 'blk.#.post_attention_norm.weight',
-  'model.layers.#.pre_feedforward_layernorm.weight': 'blk.#.ffn_norm.weight',
-  'model.layers.#.post_feedforward_layernorm.weight': 'blk.#.post_ffw_norm.weight',
-  'model.layers.#.self_attn.q_norm.weight': 'blk.#.attn_q_norm.weight',
-  'model.layers.#.self_attn.k_norm.weight': 'blk.#.attn_k_norm.weight',
-  'model.layers.#.self_attn.sinks': 'blk.#.attn_sinks.weight',
-  'model.layers.#.mlp.router.weight': 'blk.#.ffn_gate_inp.weight',
-  'model.layers.#.mlp.router.bias': 'blk.#.ffn_gate_inp.bias',
-  'model.layers.#.mlp.experts.gate_up_proj': 'blk.#.ffn_gate_exps.weight',
-  'model.layers.#.mlp.experts.gate_up_proj_bias': 'blk.#.ffn_gate_exps.bias',
-  'model.layers.#.mlp.experts.down_proj': 'blk.#.ffn_down_exps.weight',
-  'model.layers.#.mlp.experts.down_proj_bias': 'blk.#.ffn_down_exps.bias',
-  'model.layers.#.mlp.gate_proj.weight': 'blk.#.ffn_gate.weight',
-  'model.layers.#.mlp.up_proj.weight': 'blk.#.ffn_up.weight',
-  'model.layers.#.mlp.down_proj.weight': 'blk.#.ffn_down.weight',
-  'model.layers.#.mlp.gate_proj.bias': 'blk.#.ffn_gate.bias',
-  'model.layers.#.mlp.up_proj.bias': 'blk.#.ffn_up.bias',
-  'model.layers.#.mlp.down_proj.bias': 'blk.#.ffn_down.bias',
-};
-for (const [hub, ggml] of Object.entries({
-  q_proj: 'attn_q',
-  k_proj: 'attn_k',
-  v_proj: 'attn_v',
-  o_proj: 'attn_output',
-})) {
-  for (const kind of ['weight', 'bias']) decoder[`model.layers.#.self_attn.${hub}.${kind}`] = `blk.#.${ggml}.${kind}`;
-}
 
 describe('conversion to GGUF is undone', () => {
   it('for Gemma 3: norms without the added one, window layers and both bases', async () => {

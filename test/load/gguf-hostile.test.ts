@@ -80,8 +80,8 @@ describe('a hostile or unknown GGUF file', () => {
     ['an array of arrays', () => withArray(1n, 9), 'is an array of arrays'],
     [
       'a type without support',
-      () => buildGguf(llama, [{ ...embedding, type: 10 }]),
-      'has type Q2_K, which is not supported',
+      () => buildGguf(llama, [{ ...embedding, type: 15 }]),
+      'has type Q8_K, which is not supported',
     ],
     [
       'a type nobody knows',
@@ -131,9 +131,54 @@ describe('a hostile or unknown GGUF file', () => {
       'this key is not understood and may change results: "llama.logit_scale"',
     ],
     [
-      'experts in arch llama',
+      'experts in arch qwen2',
+      () =>
+        buildGguf(
+          [...sizes('qwen2', [['qwen2.attention.layer_norm_rms_epsilon', { float: 1e-6 }]]), ['qwen2.expert_count', 8]],
+          [embedding],
+        ),
+      '"qwen2.expert_count" expected 0, got 8',
+    ],
+    [
+      'experts without a number of them that are used',
       () => buildGguf([...llama, ['llama.expert_count', 8]], [embedding]),
-      '"llama.expert_count" expected 0, got 8',
+      '"llama.expert_used_count" expected a whole number from 1 to 8, got nothing',
+    ],
+    [
+      'another number of stacked experts than it says',
+      () =>
+        buildGguf(
+          [...llama, ['llama.expert_count', 3], ['llama.expert_used_count', 1]],
+          [embedding, { name: 'blk.0.ffn_up_exps.weight', shape: [2, 2, 32], values: new Float32Array(128) }],
+        ),
+      'tensor "blk.0.ffn_up_exps.weight" of shape [2,2,32] cannot be divided into 3 tensors',
+    ],
+    [
+      'experts twice, stacked and one by one',
+      () =>
+        buildGguf(
+          [...llama, ['llama.expert_count', 2], ['llama.expert_used_count', 1]],
+          [
+            { name: 'blk.0.ffn_up.1.weight', shape: [2, 32], values: new Float32Array(64) },
+            { name: 'blk.0.ffn_up_exps.weight', shape: [2, 2, 32], values: new Float32Array(128) },
+            embedding,
+          ],
+        ),
+      'would be "model.layers.0.block_sparse_moe.experts.1.w3.weight", which another tensor is already',
+    ],
+    [
+      'a part without its partner',
+      () =>
+        buildGguf(
+          sizes('gpt-oss', [
+            ['gpt-oss.attention.layer_norm_rms_epsilon', { float: 1e-5 }],
+            ['gpt-oss.expert_count', 2],
+            ['gpt-oss.expert_used_count', 1],
+            ['gpt-oss.attention.sliding_window', 4],
+          ]),
+          [embedding, { name: 'blk.0.ffn_up_exps.bias', shape: [2, 64], values: new Float32Array(128) }],
+        ),
+      'tensor "blk.0.ffn_up_exps.bias" needs its partner ffn_gate_exps',
     ],
     [
       'an unknown tensor',

@@ -1,5 +1,5 @@
-import { LoadError } from '../error.ts';
-import { quote } from './strict-json.ts';
+import { LoadError } from '../../error.ts';
+import { quote } from '../strict-json.ts';
 
 /** A metadata value; integers beyond 2^53 stay bigint. */
 export type GgufValue =

@@ -6,11 +6,11 @@
  * truncated header then parses), keeps the last of duplicate keys in a plain object, and leaves offsets unchecked. The tests
  * compare this reader with it on whole files.
  */
-import { LoadError } from '../error.ts';
-import type { ByteSource } from './checkpoint.ts';
-import { GgufCursor, type GgufValue, OutOfBytes } from './gguf-cursor.ts';
-import { type GgmlType, ggmlTypeName, ggmlTypes } from './gguf-types.ts';
-import { quote } from './strict-json.ts';
+import { LoadError } from '../../error.ts';
+import type { ByteSource } from '../checkpoint.ts';
+import { quote } from '../strict-json.ts';
+import { GgufCursor, type GgufValue, OutOfBytes } from './cursor.ts';
+import { type GgmlType, ggmlTypeName, ggmlTypes } from './types.ts';
 
 export interface GgufTensorInfo {
   readonly name: string;

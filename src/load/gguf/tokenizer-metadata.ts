@@ -1,5 +1,5 @@
-import { LoadError } from '../error.ts';
-import { quote, show } from './strict-json.ts';
+import { LoadError } from '../../error.ts';
+import { quote, show } from '../strict-json.ts';
 
 /** The tokenizer a GGUF file carries in its metadata (`tokenizer.ggml.*`), as stored: untrusted strings and ids, only types are checked. */
 export interface GgufTokenizerMetadata {
@@ -19,9 +19,14 @@ export interface GgufTokenizerMetadata {
   readonly eosId?: number;
   readonly unknownId?: number;
   readonly padId?: number;
+  /** What WordPiece vocabularies put first. */
+  readonly clsId?: number;
   readonly addBos?: boolean;
   readonly addEos?: boolean;
   readonly addSpacePrefix?: boolean;
+  /** WordPiece: whether case and accents are dropped; default yes, and as for case. */
+  readonly lowercase?: boolean;
+  readonly stripAccents?: boolean;
   /** Jinja source. */
   readonly chatTemplate?: string;
 }
@@ -65,9 +70,12 @@ export function readGgufTokenizer(
     eosId: field(`${prefix}eos_token_id`, 'a token id', isId),
     unknownId: field(`${prefix}unknown_token_id`, 'a token id', isId),
     padId: field(`${prefix}padding_token_id`, 'a token id', isId),
+    clsId: field(`${prefix}cls_token_id`, 'a token id', isId),
     addBos: field(`${prefix}add_bos_token`, 'true or false', isBool),
     addEos: field(`${prefix}add_eos_token`, 'true or false', isBool),
     addSpacePrefix: field(`${prefix}add_space_prefix`, 'true or false', isBool),
+    lowercase: field(`${prefix}normalizer.lowercase`, 'true or false', isBool),
+    stripAccents: field(`${prefix}normalizer.strip_accents`, 'true or false', isBool),
     chatTemplate: field('tokenizer.chat_template', 'a string', isString),
   };
   return Object.fromEntries(
