@@ -11,7 +11,7 @@ export { pageIds, parseIds, protocolTexts } from './prompts.ts';
 export { type Rope, readRope, readRopeByLayerType } from './rope-config.ts';
 export { openSafetensors, type SafetensorsOptions } from './safetensors.ts';
 export { openSafetensorsFile, type SafetensorsFile } from './safetensors-file.ts';
-export { describeTokens } from './token-roles.ts';
+export { describeFrames, describePatches, describeTokens } from './token-roles.ts';
 export { createTokenizer, type Tokenizer, type TokenizerSource, withBos } from './tokenizer.ts';
 export { tokenizerFromGguf } from './tokenizer-gguf.ts';
 export { encodeSafetensors, type TensorToWrite } from './write-safetensors.ts';

@@ -178,6 +178,11 @@ export function readRope(c: ConfigReader, options: RopeOptions = {}): Rope {
   return agree(c, hub, readKind(v5, readBase(v5, defaults(options)), options));
 }
 
+/** Settings from the object that holds them: `rope_scaling`, or one of several in `rope_parameters`. What it does not say is as in the options. */
+export function readRopeObject(c: ConfigReader, options: RopeOptions = {}): Rope {
+  return readKind(c, readBase(c, defaults(options)), options);
+}
+
 /** One setting for layers that see everything and one for those with a window (Gemma 3). */
 export interface RopeByLayerType {
   readonly full_attention: Rope;

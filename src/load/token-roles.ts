@@ -1,6 +1,21 @@
 import type { Tokenizer } from './tokenizer.ts';
 
-export type TokenRole = 'bos' | 'first' | 'template' | 'special' | 'text';
+/**
+ * `class`, `separator`: [CLS] and [SEP] of encoders, the class token of a vision transformer; `register` and `distillation` stand beside it;
+ * `patch`: of a picture; `frame`: of a spectrogram.
+ */
+export type TokenRole =
+  | 'bos'
+  | 'first'
+  | 'template'
+  | 'special'
+  | 'text'
+  | 'class'
+  | 'separator'
+  | 'distillation'
+  | 'register'
+  | 'patch'
+  | 'frame';
 export type TokenClass = 'space' | 'newline' | 'digit' | 'punctuation' | 'letter' | 'byte' | 'other';
 
 export interface TokenInfo {
@@ -10,18 +25,25 @@ export interface TokenInfo {
   text: string;
   role: TokenRole;
   class: TokenClass;
+  /** Place of a patch in its picture, from the upper left. */
+  patch?: { row: number; column: number };
+  /** When a frame begins. */
+  seconds?: number;
 }
 
 export interface TokenRoleOptions {
   /** Default: the tokenizer's. */
   readonly bosId?: number;
+  /** Ids of [CLS] and [SEP], where the model is an encoder that reads them. */
+  readonly classId?: number;
+  readonly separatorId?: number;
   /** [start, end) of token positions that a chat template wrote. */
   readonly templateSpans?: readonly (readonly [number, number])[];
 }
 
 /**
- * Names each token by role and Unicode class. The first rule that fits gives the role: BOS id, position 0, inside a template
- * span, special id, else text. Texts are untrusted and not escaped.
+ * Names each token by role and Unicode class. The first rule that fits gives the role: class or separator id, BOS id, position 0,
+ * inside a template span, special id, else text. Texts are untrusted and not escaped.
  */
 export function describeTokens(
   ids: readonly number[],
@@ -32,17 +54,48 @@ export function describeTokens(
   const inTemplate = new Uint8Array(ids.length);
   for (const [start, end] of options.templateSpans ?? []) inTemplate.fill(1, start, end);
   return ids.map((id, position) => {
-    const role: TokenRole =
-      id === bosId
-        ? 'bos'
-        : position === 0
-          ? 'first'
-          : inTemplate[position] === 1
-            ? 'template'
-            : tokenizer.specialIds.has(id)
-              ? 'special'
-              : 'text';
+    const rules: [boolean, TokenRole][] = [
+      [id === options.classId, 'class'],
+      [id === options.separatorId, 'separator'],
+      [id === bosId, 'bos'],
+      [position === 0, 'first'],
+      [inTemplate[position] === 1, 'template'],
+      [tokenizer.specialIds.has(id), 'special'],
+    ];
+    const role = rules.find(([holds]) => holds)?.[1] ?? 'text';
     return { position, id, text: tokenizer.token(id), role, class: tokenClass(tokenizer.tokenBytes(id)) };
+  });
+}
+
+const leadingTexts = { class: '[CLS]', distillation: '[DIST]', register: '[REG]' };
+
+/**
+ * Positions of a vision transformer: what stands before the patches, then the patches row by row. They have no ids (−1).
+ *
+ * @param start position of the first, where the picture stands inside a text. Default 0.
+ */
+export function describePatches(
+  leading: readonly (keyof typeof leadingTexts)[],
+  grid: { readonly rows: number; readonly columns: number },
+  start = 0,
+): TokenInfo[] {
+  let registers = 0;
+  const before = leading.map((role): Omit<TokenInfo, 'position'> => {
+    const text = role === 'register' ? `[REG${++registers}]` : leadingTexts[role];
+    return { id: -1, text, role, class: 'other' };
+  });
+  const patches = Array.from({ length: grid.rows * grid.columns }, (_, i): Omit<TokenInfo, 'position'> => {
+    const [row, column] = [Math.floor(i / grid.columns), i % grid.columns];
+    return { id: -1, text: `${row},${column}`, role: 'patch', class: 'other', patch: { row, column } };
+  });
+  return [...before, ...patches].map((token, i) => ({ position: start + i, ...token }));
+}
+
+/** Positions of a spectrogram's encoder, each `seconds` long. They have no ids (−1). */
+export function describeFrames(count: number, seconds: number): TokenInfo[] {
+  return Array.from({ length: count }, (_, position) => {
+    const begins = Number((position * seconds).toFixed(6));
+    return { position, id: -1, text: `${begins.toFixed(2)}s`, role: 'frame', class: 'other', seconds: begins };
   });
 }
 

@@ -167,7 +167,10 @@ function checkSplits(json: TokenizerJson, fail: (what: string) => never): void {
 export interface LibraryTokenizer {
   readonly normalizer: unknown;
   readonly pre_tokenizer: unknown;
-  encode(text: string, options?: { add_special_tokens?: boolean }): { ids: number[] };
+  encode(
+    text: string,
+    options?: { add_special_tokens?: boolean; text_pair?: string; return_token_type_ids?: boolean },
+  ): { ids: number[]; token_type_ids?: number[] };
   decode(ids: number[], options?: { skip_special_tokens?: boolean; clean_up_tokenization_spaces?: boolean }): string;
   token_to_id(token: string): number | undefined;
   id_to_token(id: number): string | undefined;
@@ -214,7 +217,7 @@ export function boundStages(library: LibraryTokenizer, name: string): LibraryTok
   bound(library.pre_tokenizer as RunningStage | null);
   const encode = library.encode.bind(library);
   library.encode = (text, options) => {
-    left = 64 * text.length + 65_536;
+    left = 64 * (text.length + (options?.text_pair?.length ?? 0)) + 65_536;
     return encode(text, options);
   };
   return library;

@@ -3,7 +3,13 @@ import { InputError, LoadError } from '../error.ts';
 import { quote } from './strict-json.ts';
 import { withTimeLimit } from './time-limit.ts';
 import { tokenReader } from './token-text.ts';
-import { boundStages, checkTokenizerJson, type LibraryTokenizer, type TokenizerJson } from './tokenizer-check.ts';
+import {
+  boundStages,
+  checkTokenizerJson,
+  hasStage,
+  type LibraryTokenizer,
+  type TokenizerJson,
+} from './tokenizer-check.ts';
 
 /** Text to ids and back, as the model's own file defines it. */
 export interface Tokenizer {
@@ -22,6 +28,13 @@ export interface Tokenizer {
    * @throws LoadError when the file's patterns need too long, InputError when the text is over 16 million characters.
    */
   encode(text: string, options?: { specialTokens?: boolean }): number[];
+  /**
+   * Ids of one text or of a pair with the tokens around them that the file's post-processor adds (`[CLS] a [SEP] b [SEP]`), and the
+   * type of each: 0 for the first text, 1 for the second, or all 0 where the file does not tell them apart (RoBERTa). Text that
+   * spells a special token becomes that token.
+   * @throws as `encode`; InputError for an empty second text.
+   */
+  encodePair(first: string, second?: string): { ids: number[]; types: number[] };
   /** Whether the file itself puts BOS in front of every text (its post-processor, or `add_bos_token`). */
   readonly addsBos: boolean;
   /** Text of ids, special tokens included. Throws an InputError for an id outside the vocabulary. */
@@ -84,21 +97,40 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
 
   const limited = <T>(what: string, size: number, work: () => T): T =>
     guarded(`${name}, ${what}`, () => withTimeLimit(`${name}, ${what}`, encodeLimit(size), work));
-  const encodeWith = (tokenizer: LibraryTokenizer, text: string, add_special_tokens: boolean): number[] => {
-    if (text.length > MAXIMUM_TEXT) {
-      throw new InputError(
-        `text: at most ${MAXIMUM_TEXT} characters can be encoded at once, got ${text.length}; split it`,
-      );
+  const run = (tokenizer: LibraryTokenizer, options: { add_special_tokens: boolean }, text: string, pair?: string) => {
+    const length = text.length + (pair?.length ?? 0);
+    if (length > MAXIMUM_TEXT) {
+      throw new InputError(`text: at most ${MAXIMUM_TEXT} characters can be encoded at once, got ${length}; split it`);
     }
-    const { ids } = limited(`encoding ${text.length} characters`, text.length, () =>
-      tokenizer.encode(text, { add_special_tokens }),
+    const encoding = limited(`encoding ${length} characters`, length, () =>
+      tokenizer.encode(text, {
+        ...options,
+        ...(pair !== undefined && { text_pair: pair }),
+        return_token_type_ids: true,
+      }),
     );
-    if (!ids.every((id) => Number.isSafeInteger(id))) {
+    if (!encoding.ids.every((id) => Number.isSafeInteger(id))) {
       throw new LoadError(
         `${name}: the text has a piece that is not in the vocabulary and the file names no unknown token`,
       );
     }
-    return ids;
+    return encoding;
+  };
+  const encodeWith = (tokenizer: LibraryTokenizer, text: string, add_special_tokens: boolean): number[] =>
+    run(tokenizer, { add_special_tokens }, text).ids;
+  const post = (type: string) => hasStage(json.post_processor, type);
+  const joins = ['TemplateProcessing', 'BertProcessing', 'RobertaProcessing'].some(post);
+  const encodePair = (first: string, second?: string): { ids: number[]; types: number[] } => {
+    // The library takes an empty second text for none.
+    if (second === '') throw new InputError('text pair: the second text is empty; leave it out');
+    if (!joins) {
+      // Without such a stage one follows the other; the library would leave the second out.
+      const parts = [encodeWith(library, first, true), second === undefined ? [] : encodeWith(library, second, true)];
+      return { ids: parts.flat(), types: parts.flatMap((ids, type) => ids.map(() => type)) };
+    }
+    const { ids, token_type_ids: types } = run(library, { add_special_tokens: true }, first, second);
+    // The library numbers the texts under RoBERTa's stage too, which has one type only.
+    return { ids, types: ids.map((_, index) => (post('RobertaProcessing') ? 0 : (types?.[index] ?? 0))) };
   };
 
   const named = (key: string): number | undefined => {
@@ -140,6 +172,7 @@ export function createTokenizer(source: TokenizerSource): Tokenizer {
     ...(chatTemplate !== undefined && { chatTemplate }),
     specialIds,
     addsBos,
+    encodePair,
     encode: (text, options) => encodeWith((options?.specialTokens ?? true) ? library : plain(), text, false),
     decode(ids) {
       const texts = ids.map(stored);

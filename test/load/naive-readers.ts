@@ -160,3 +160,26 @@ export function naiveHalfSplit(values: number[], rows: number, heads: number): n
     return values[stored * width + column]!;
   });
 }
+
+const llamaNames: Record<string, string> = {
+  token_embd: 'model.embed_tokens',
+  output_norm: 'model.norm',
+  output: 'lm_head',
+  attn_norm: 'input_layernorm',
+  attn_q: 'self_attn.q_proj',
+  attn_k: 'self_attn.k_proj',
+  attn_v: 'self_attn.v_proj',
+  attn_output: 'self_attn.o_proj',
+  ffn_norm: 'post_attention_layernorm',
+  ffn_gate: 'mlp.gate_proj',
+  ffn_up: 'mlp.up_proj',
+  ffn_down: 'mlp.down_proj',
+};
+
+/** What a tensor of a Llama file is called in a checkpoint. */
+export function naiveLlamaName(stored: string): string | undefined {
+  const parts = stored.split('.');
+  const name = llamaNames[parts.at(-2) ?? ''];
+  if (name === undefined) return undefined;
+  return parts[0] === 'blk' ? `model.layers.${parts[1]}.${name}.${parts[3]}` : `${name}.${parts[1]}`;
+}

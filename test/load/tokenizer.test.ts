@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gguf } from '@huggingface/gguf';
 import { describe, expect, it } from 'vitest';
-import type { GgufTokenizerMetadata } from '../../src/load/gguf-tokenizer-metadata.ts';
+import type { GgufTokenizerMetadata } from '../../src/load/gguf/tokenizer-metadata.ts';
 import { createTokenizer, type Tokenizer, withBos } from '../../src/load/tokenizer.ts';
 import { tokenizerFromGguf } from '../../src/load/tokenizer-gguf.ts';
 import { loadTokenizer } from '../../src/load/tokenizer-node.ts';
@@ -33,6 +33,18 @@ describe('a GGUF byte-level tokenizer', () => {
     expect(differing(tokenizerFromGguf(bpe(pre)), byteLevel.strings, byteLevel.ids[pre])).toEqual([]);
   });
 
+  const cut = json(bundled('tokenizers/pre-tokenizers.json'));
+  it.each(Object.keys(cut.ids))('cuts text as the pre-tokenizer %s does in the reference library', (pre) => {
+    const { tokens, merges, strings, ids } = cut;
+    expect(differing(tokenizerFromGguf({ model: 'gpt2', pre, tokens, merges }), strings, ids[pre])).toEqual([]);
+  });
+
+  it('adds BOS where the file or else its pre-tokenizer says so', () => {
+    expect(tokenizerFromGguf(bpe('smollm')).addsBos).toBe(false);
+    expect(tokenizerFromGguf(bpe('llama-bpe')).addsBos).toBe(true);
+    expect(tokenizerFromGguf({ ...bpe('llama-bpe'), addBos: false }).addsBos).toBe(false);
+  });
+
   it('gives every text back', () => {
     const tokenizer = tokenizerFromGguf(bpe('smollm'));
     for (const text of byteLevel.strings) expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
@@ -58,8 +70,8 @@ describe('a GGUF byte-level tokenizer', () => {
   it('refuses an unknown pre-tokenizer and an unknown model by name', () => {
     expect(() => tokenizerFromGguf(bpe('klingon'))).toThrow('pre-tokenizer "klingon" is not supported (gpt-2, olmo,');
     expect(() => tokenizerFromGguf(bpe('constructor'))).toThrow('pre-tokenizer "constructor" is not supported');
-    expect(() => tokenizerFromGguf({ ...bpe('smollm'), model: 'bert' })).toThrow(
-      'tokenizer model "bert" is not supported',
+    expect(() => tokenizerFromGguf({ ...bpe('smollm'), model: 'rwkv' })).toThrow(
+      'tokenizer model "rwkv" is not supported (gpt2, llama, bert are)',
     );
   });
 
@@ -90,6 +102,67 @@ describe('a GGUF SentencePiece tokenizer', () => {
     expect([...tokenizer.tokenBytes(3 + 0xff)]).toEqual([0xff]);
     expect(tokenizer.token(tokenizer.encode('the')[0]!)).toBe(' the');
   });
+});
+
+describe('a GGUF WordPiece tokenizer', () => {
+  const words = [
+    '[PAD]',
+    '[UNK]',
+    '[CLS]',
+    '[SEP]',
+    '\u2581the',
+    '\u2581sink',
+    's',
+    'ing',
+    '\u2581,',
+    '\u2581caf',
+    'e',
+    '\u2581\u4e2d',
+  ];
+  const metadata = {
+    model: 'bert',
+    pre: 'jina-v2-en',
+    tokens: words,
+    tokenTypes: words.map((_, id) => (id < 4 ? 3 : 1)),
+    unknownId: 1,
+    clsId: 2,
+    padId: 0,
+  };
+
+  it('marks parts of words, drops case and accents, and begins with [CLS]', () => {
+    const tokenizer = tokenizerFromGguf(metadata);
+    expect(tokenizer.encode('The SINKS,sinking \u4e2dcaf\u00e9')).toEqual([4, 5, 6, 8, 5, 7, 11, 9, 10]);
+    expect(tokenizer.encode('the nowhere')).toEqual([4, 1]);
+    expect(tokenizer).toMatchObject({ vocabularySize: 12, bosId: 2, padId: 0, addsBos: true });
+    expect([...tokenizer.specialIds]).toEqual([0, 1, 2, 3]);
+    expect(tokenizer.decode([5, 7])).toBe('sinking');
+  });
+
+  it('keeps case where the file says so, and needs an unknown token', () => {
+    expect(tokenizerFromGguf({ ...metadata, lowercase: false }).encode('The sink')).toEqual([1, 5]);
+    const { unknownId: _, ...without } = metadata;
+    expect(tokenizerFromGguf(without).encode('x')).toEqual([1]);
+    expect(() => tokenizerFromGguf({ ...without, tokens: words.map((word) => word.replace('[UNK]', '[X]')) })).toThrow(
+      'a WordPiece vocabulary needs "tokenizer.ggml.unknown_token_id"',
+    );
+  });
+
+  it.skipIf(!existsSync(join(models, 'all-minilm-l6-v2/vocab.txt')) || fixtures() === undefined)(
+    'with the vocabulary of all-MiniLM gives the ids of the reference library (needs the shared fixtures and SINKLAB_MODELS)',
+    () => {
+      const vocabulary = readFileSync(join(models, 'all-minilm-l6-v2/vocab.txt'), 'utf8').trimEnd().split('\n');
+      const special = (token: string) => /^\[(PAD|UNK|CLS|SEP|MASK)\]$/.test(token);
+      const tokens = vocabulary.map((token) =>
+        special(token) ? token : token.startsWith('##') ? token.slice(2) : `\u2581${token}`,
+      );
+      const tokenTypes = vocabulary.map((token) => (special(token) ? 3 : 1));
+      const tokenizer = tokenizerFromGguf({ model: 'bert', tokens, tokenTypes, unknownId: 100, clsId: 101 });
+      const shared = join(fixtures()!, 'tokenizers');
+      expect(
+        differing(tokenizer, json(join(shared, 'strings.json')), json(join(shared, 'all-minilm.ids.json'))),
+      ).toEqual([]);
+    },
+  );
 });
 
 describe('a checkpoint folder', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeQ4_0, decodeQ4_1, decodeQ8_0 } from '../../src/load/gguf-blocks.ts';
+import { decodeQ4_0, decodeQ4_1, decodeQ8_0 } from '../../src/load/gguf/blocks.ts';
 import { fromGgufBlocks, toEightBits, toFourBits, type WeightBlocks } from '../../src/load/weight-blocks.ts';
 
 /** Values of blocks, as the docstring defines them. */
