@@ -38,7 +38,9 @@ for (const registry of registries) {
 
 function registryOf({ room, folder, one, type, list, from = one }, files) {
   for (const file of files)
-    if (!new RegExp(`^export const ${one}: ${type}\\b`, 'm').test(readFileSync(join(src, room, folder, file), 'utf8')))
+    if (
+      !new RegExp(`^export const ${one}: \\w*${type}\\b`, 'm').test(readFileSync(join(src, room, folder, file), 'utf8'))
+    )
       fail(`src/${room}/${folder}/${file}: expected \`export const ${one}: ${type} = { … }\``);
   const names = files.map(identifier);
   const oneLine = `export const ${list}: readonly ${type}[] = [${names.join(', ')}];`;

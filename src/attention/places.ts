@@ -25,6 +25,8 @@ export interface Places {
   readonly keyIsReal?: Tensor<'B' | 'S'>;
   /** Keys before this index are seen by every query (prefix language models). Default none. */
   readonly prefix?: number;
+  /** Patches of a picture, which stand last: positions in two dimensions are told from it. */
+  readonly grid?: { readonly rows: number; readonly columns: number };
 }
 
 /** Queries T and keys S of one text, both from index 0, without padding. */
@@ -46,6 +48,23 @@ export function causalMask(
   const near = window === undefined ? past : and(past, less(subtract(queries, window), keys));
   const seen = prefix === undefined ? near : or(near, less(keys, prefix));
   return keyIsReal ? or(and(seen, keyIsReal), equal(keys, queries)) : seen;
+}
+
+/**
+ * True where query T may see key S in both directions: |T − S| < window; not padding. A query always sees itself. Undefined where all
+ * see all.
+ */
+export function bidirectionalMask(
+  { queries, keys, keyIsReal }: Places,
+  window?: number,
+): Tensor<'T' | 'S'> | Tensor<'B' | 'T' | 'S'> | undefined {
+  const near =
+    window === undefined
+      ? undefined
+      : and(less(subtract(queries, window), keys), less(subtract(keys, window), queries));
+  if (!keyIsReal) return near;
+  const self = equal(keys, queries);
+  return near ? or(and(near, keyIsReal), self) : or(keyIsReal, self);
 }
 
 /** 0 where the mask holds and −∞ elsewhere, to be added to scores: one pass over them instead of the three of a selection. */

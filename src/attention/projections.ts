@@ -17,10 +17,12 @@ export interface Projections {
   readonly output: (z: Queries) => Stream;
 }
 
-/** Where a family keeps the four projections: `{folder}.{q,k,v}_proj` and `{folder}.{output}`. */
+/** Where a family keeps the four projections: `{folder}.{inputs}` and `{folder}.{output}`. */
 export interface ProjectionNames {
   /** Default `self_attn`. */
   readonly folder?: string;
+  /** Those of queries, keys and values. Default `q_proj`, `k_proj`, `v_proj`. */
+  readonly inputs?: readonly [q: string, k: string, v: string];
   /** Default `o_proj`. */
   readonly output?: string;
 }
@@ -30,14 +32,14 @@ export function projections(
   at: (name: string) => string,
   { H, G, D, M }: HeadSizes,
   bias: { readonly inputs: boolean; readonly output: boolean },
-  { folder = 'self_attn', output = 'o_proj' }: ProjectionNames = {},
+  { folder = 'self_attn', inputs: [q, k, v] = ['q_proj', 'k_proj', 'v_proj'], output = 'o_proj' }: ProjectionNames = {},
 ): Projections {
   const R = H / G;
   const inputs = { bias: bias.inputs };
   return {
-    q: (x) => linear(x, at(`${folder}.q_proj`), { G, R, D }, { M }, inputs),
-    k: (x) => linear(x, at(`${folder}.k_proj`), { G, D }, { M }, inputs),
-    v: (x) => linear(x, at(`${folder}.v_proj`), { G, D }, { M }, inputs),
+    q: (x) => linear(x, at(`${folder}.${q}`), { G, R, D }, { M }, inputs),
+    k: (x) => linear(x, at(`${folder}.${k}`), { G, D }, { M }, inputs),
+    v: (x) => linear(x, at(`${folder}.${v}`), { G, D }, { M }, inputs),
     output: (z) => linear(z, at(`${folder}.${output}`), { M }, { G, R, D }, { bias: bias.output }),
   };
 }

@@ -8,10 +8,12 @@ export type Values = Tensor<'B' | 'S' | 'G' | 'D'>;
 export type Scores = Tensor<'B' | 'G' | 'R' | 'T' | 'S'>;
 export type Stream = Tensor<'B' | 'T' | 'M'>;
 
-/** Attention weights, and what they leave to a learned sink: rows + sink = 1. */
+/** Attention weights, and what they leave to a learned sink and to compressed entries: rows + sink + compressed = 1. */
 export interface Normalised {
   readonly pattern: Scores;
   readonly sink?: Tensor<'B' | 'G' | 'R' | 'T'>;
+  /** Weights of compressed entries, each at the last of the tokens that it was made of. */
+  readonly compressed?: Scores;
 }
 
 /**
@@ -25,8 +27,8 @@ export interface AttentionSteps {
   mask(scores: Scores, places: Places): Scores;
   /** `heads`: the key/value heads that the scores are of, where they are not all. */
   normalise(scores: Scores, heads?: readonly number[]): Normalised;
-  /** Values gathered by the weights, per head; `sink` is what the normaliser left to one, after edits. */
-  mix(pattern: Scores, v: Values, sink?: Tensor<'B' | 'G' | 'R' | 'T'>): Queries;
+  /** Values gathered by the weights, per head; `sink` and `compressed` are what the normaliser left to them, after edits. */
+  mix(pattern: Scores, v: Values, sink?: Tensor<'B' | 'G' | 'R' | 'T'>, compressed?: Scores): Queries;
   /** Gate, norm and projection back to the residual stream. */
   output(z: Queries): Stream;
   /** The first four steps in one operator, where the mechanism permits: used when nothing inside is watched. */
@@ -41,6 +43,10 @@ export interface AttentionGiven {
   readonly q: Queries;
   readonly k: Keys;
   readonly v: Values;
+  /** What else the layer made along the keys. */
+  readonly more?: Readonly<Record<string, Keys>>;
+  /** Normalised stream of the block that this one looks back to, along the queries. */
+  readonly earlier?: Stream;
   readonly places: Places;
   readonly hook: AttentionTap;
 }

@@ -1,4 +1,4 @@
-import { add, erf, multiply, power, relu, silu, type Tensor, tanh } from '../tensor/index.ts';
+import { add, erf, multiply, power, relu, sigmoid, silu, type Tensor, tanh } from '../tensor/index.ts';
 
 type Activation = <A extends string>(x: Tensor<A>) => Tensor<A>;
 
@@ -11,6 +11,9 @@ const geluTanh: Activation = (x) => {
   return multiply(multiply(x, 0.5), add(tanh(multiply(cubic, Math.sqrt(2 / Math.PI))), 1));
 };
 
+/** x · σ(1.702 x), the approximation of GELU that CLIP was trained with. */
+const quickGelu: Activation = (x) => multiply(x, sigmoid(multiply(x, 1.702)));
+
 /** max(x, 0)² (2109.08668). */
 const reluSquared: Activation = (x) => power(relu(x), 2);
 
@@ -22,6 +25,7 @@ export const activations = {
   gelu_new: geluTanh,
   gelu_pytorch_tanh: geluTanh,
   gelu_fast: geluTanh,
+  quick_gelu: quickGelu,
   relu,
   relu2: reluSquared,
 } as const satisfies Record<string, Activation>;

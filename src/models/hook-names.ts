@@ -2,11 +2,21 @@
 
 import type { AttentionHooks } from '../attention/layer.ts';
 
+/** Hook points of attention to what an encoder gave: those of attention under `cross_attn`. S marks positions of the memory. */
+export type CrossAttentionHooks = {
+  readonly [N in keyof AttentionHooks as N extends `attn.${infer Place}`
+    ? `cross_attn.${Place}`
+    : never]: AttentionHooks[N];
+};
+
 /** Hook points inside a block, after `blocks.{i}.`. S marks keys, T queries. */
-export interface BlockHooks extends AttentionHooks {
+export interface BlockHooks extends AttentionHooks, CrossAttentionHooks {
   hook_in: 'B' | 'T' | 'M';
   'ln1.hook_out': 'B' | 'T' | 'M';
   hook_resid_mid: 'B' | 'T' | 'M';
+  /** What attention to the memory is given, and the residual behind it; only where there is one. */
+  'ln_cross.hook_out': 'B' | 'T' | 'M';
+  hook_resid_mid_cross: 'B' | 'T' | 'M';
   'ln2.hook_out': 'B' | 'T' | 'M';
   'mlp.hook_pre': 'B' | 'T' | 'F';
   'mlp.hook_post': 'B' | 'T' | 'F';
@@ -37,22 +47,36 @@ export type HookAxes<N extends HookPattern> = N extends OuterHook
     ? BlockHooks[P]
     : never;
 
-/** Order in which captured values leave a program; query heads G and R leave as H. */
-export const hookOrders: { readonly [P in BlockHook | OuterHook]: readonly string[] } = {
-  hook_in: ['B', 'T', 'M'],
-  'ln1.hook_out': ['B', 'T', 'M'],
+const attentionOrders = {
   'attn.q.hook_out': ['B', 'T', 'H', 'D'],
   'attn.k.hook_out': ['B', 'S', 'G', 'D'],
   'attn.v.hook_out': ['B', 'S', 'G', 'D'],
   'attn.hook_rot_q': ['B', 'T', 'H', 'D'],
   'attn.hook_rot_k': ['B', 'S', 'G', 'D'],
+  'attn.hook_index_scores': ['B', 'T', 'S'],
   'attn.hook_attn_scores': ['B', 'H', 'T', 'S'],
   'attn.hook_pattern': ['B', 'H', 'T', 'S'],
   'attn.hook_sink': ['B', 'H', 'T'],
+  'attn.hook_compressed': ['B', 'H', 'T', 'S'],
   'attn.hook_gate': ['B', 'T', 'H', 'D'],
   'attn.hook_z': ['B', 'T', 'H', 'D'],
   'attn.hook_out': ['B', 'T', 'M'],
+} as const satisfies { readonly [P in keyof AttentionHooks]: readonly string[] };
+
+/** The same for attention to the memory. */
+const crossOrders = Object.fromEntries(
+  Object.entries(attentionOrders).map(([name, order]) => [`cross_${name}`, order]),
+) as unknown as { readonly [P in keyof CrossAttentionHooks]: readonly string[] };
+
+/** Order in which captured values leave a program; query heads G and R leave as H. */
+export const hookOrders: { readonly [P in BlockHook | OuterHook]: readonly string[] } = {
+  hook_in: ['B', 'T', 'M'],
+  'ln1.hook_out': ['B', 'T', 'M'],
+  ...attentionOrders,
   hook_resid_mid: ['B', 'T', 'M'],
+  'ln_cross.hook_out': ['B', 'T', 'M'],
+  ...crossOrders,
+  hook_resid_mid_cross: ['B', 'T', 'M'],
   'ln2.hook_out': ['B', 'T', 'M'],
   'mlp.hook_pre': ['B', 'T', 'F'],
   'mlp.hook_post': ['B', 'T', 'F'],

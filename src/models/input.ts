@@ -3,7 +3,22 @@ import { wholeText } from '../attention/places.ts';
 import { InputError } from '../error.ts';
 import type { HostTensor } from '../runtime/backend.ts';
 import { input, iota, rename, type Tensor } from '../tensor/index.ts';
-import type { DecoderSizes } from './decoder.ts';
+
+/** What an encoder gave: [B, S, M], and which positions of it are real. Default: all. */
+export interface MemoryBatch {
+  readonly values: Float32Array;
+  readonly shape: readonly [B: number, S: number, M: number];
+  /** [B, S] 1 for real positions, 0 for padding. */
+  readonly real?: Uint8Array;
+}
+
+/** Embeddings that stand in place of tokens: rows of `values` [N, M]. */
+export interface GivenEmbeddings {
+  readonly values: Float32Array;
+  readonly shape: readonly [N: number, M: number];
+  /** [B][T] the row for each token, or −1 where the token's own embedding stays. */
+  readonly rows: readonly (readonly number[])[];
+}
 
 /** Token ids of a batch. Texts of different length are padded; padding is never seen by real queries. */
 export interface TokenBatch {
@@ -12,9 +27,30 @@ export interface TokenBatch {
   readonly padding?: 'left' | 'right';
   /** 1 for real tokens, 0 for padding, where the ids contain padding already. */
   readonly attentionMask?: readonly (readonly number[])[];
+  /** Token types, from 0 (which of a pair of texts), where the stack knows them. Default: all 0. */
+  readonly types?: readonly (readonly number[])[];
+  /** For decoders that look at an encoder. */
+  readonly memory?: MemoryBatch;
+  /** Embeddings in place of those of some tokens: pictures inside a text. */
+  readonly given?: GivenEmbeddings;
 }
 
-/** A rectangular batch: what the graph is fed. */
+/** Pictures, as the model's preprocessing leaves them. */
+export interface PixelBatch {
+  readonly pixels: Float32Array;
+  readonly shape: readonly [B: number, C: number, Y: number, X: number];
+}
+
+/** Spectrograms, as the model's preprocessing leaves them. */
+export interface FeatureBatch {
+  readonly features: Float32Array;
+  readonly shape: readonly [B: number, C: number, N: number];
+}
+
+/** What a stack reads. */
+export type Batch = TokenBatch | PixelBatch | FeatureBatch;
+
+/** A rectangular batch of tokens. */
 export interface Rectangle {
   readonly B: number;
   readonly T: number;
@@ -26,7 +62,7 @@ export interface Rectangle {
 /** Checks a batch against the vocabulary and makes it rectangular. Throws an InputError naming the text and the id. */
 export function rectangle(
   { ids, padding = 'right', attentionMask }: TokenBatch,
-  { V }: Pick<DecoderSizes, 'V'>,
+  { V }: { readonly V: number },
 ): Rectangle {
   const B = ids.length;
   const T = Math.max(0, ...ids.map((row) => row.length));

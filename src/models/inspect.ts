@@ -1,14 +1,10 @@
-import { wholeText } from '../attention/places.ts';
 import { InputError } from '../error.ts';
 import type { Provenance, StoredType } from '../load/checkpoint.ts';
-import { input, type Tensor } from '../tensor/index.ts';
 import type { Node } from '../tensor/tensor.ts';
-import type { DecoderSizes } from './decoder.ts';
-import { logits } from './forward.ts';
 import { type HookPattern, hookOrder } from './hook-names.ts';
-import { createHooks } from './hooks.ts';
 import { estimateMemory, type MemoryEstimate } from './memory.ts';
-import type { Model } from './model.ts';
+import { everyValue, type Model } from './model.ts';
+import type { Stack, StackSizes } from './stack.ts';
 import { hookShapes } from './trace-hooks.ts';
 
 /** A weight, or the same weight of several layers. */
@@ -42,7 +38,12 @@ export interface HookDescription {
 /** What is known about a model without running it. */
 export interface ModelDescription {
   readonly family: string;
-  readonly sizes: DecoderSizes;
+  /** Which stack of a checkpoint that has several, and their names; absent where there is one. */
+  readonly part?: string;
+  readonly parts?: readonly string[];
+  /** What it reads and what a position may see, in words. */
+  readonly reads: string;
+  readonly sizes: StackSizes;
   readonly parameters: number;
   /** Bytes of the stored tensors. */
   readonly storedBytes: number;
@@ -67,12 +68,14 @@ export interface ModelDescription {
 export function inspect(model: Model, { tokens = 1000 }: { readonly tokens?: number } = {}): ModelDescription {
   if (!Number.isInteger(tokens) || tokens < 1 || tokens > 10_000_000)
     throw new InputError(`tokens: expected a whole number from 1 to 10000000, got ${tokens}`);
-  const { decoder, checkpoint } = model;
-  const windows = decoder.blocks.map(({ window }) => window ?? null);
+  const { stack, checkpoint } = model;
+  const windows = stack.blocks.map(({ window }) => window ?? null);
   const config = Object.entries(checkpoint.config);
   return {
-    family: decoder.family,
-    sizes: decoder.sizes,
+    family: stack.family,
+    ...(stack.part === undefined ? {} : { part: stack.part, parts: [...model.parts.keys()] }),
+    reads: readsText(stack),
+    sizes: stack.sizes,
     parameters: model.parameters,
     storedBytes: [...checkpoint.tensors.values()].reduce((total, { bytes }) => total + bytes, 0),
     weights: describeWeights(model),
@@ -80,17 +83,33 @@ export function inspect(model: Model, { tokens = 1000 }: { readonly tokens?: num
     tokens,
     memory: estimateMemory(model, { B: 1, T: tokens }),
     windows,
-    learnedSinks: decoder.blocks.flatMap(({ learnedSink }, layer) => (learnedSink ? [layer] : [])),
+    learnedSinks: stack.blocks.flatMap(({ learnedSink }, layer) => (learnedSink ? [layer] : [])),
     rope: Object.fromEntries(config.filter(([key, value]) => /rope|rotary/.test(key) && value != null)),
     provenance: checkpoint.provenance,
   };
 }
 
+/** What a stack reads, in words. */
+export function readsText(stack: Stack): string {
+  const sees = stack.causal === false ? 'each position sees all' : 'each position sees those before it';
+  if (stack.reads === 'pixels') {
+    const { height, width, patch, anySize } = stack.pixels;
+    const others = anySize ? ', other sizes too' : '';
+    const leading = stack.leading.length > 0 ? `, after ${stack.leading.join(', ')}` : '';
+    return `pictures of ${width} × ${height} pixels${others}, in patches of ${patch}${leading}; ${sees}`;
+  }
+  if (stack.reads === 'features')
+    return `spectrograms of ${stack.features.C} mel bins and ${stack.features.frames} frames; ${sees}`;
+  const more = [
+    ...(stack.memory ? ['what an encoder gave'] : []),
+    ...(stack.imageToken === undefined ? [] : ['patches of pictures in place of tokens']),
+  ];
+  return `tokens${more.length > 0 ? `, and ${more.join(', ')}` : ''}; ${sees}`;
+}
+
 /** Weight nodes by name, in the order in which the model uses them. */
-function weightNodes({ decoder }: Model): Map<string, Node> {
-  const ids = input('ids', { B: 'B', T: 'T' }, 'int64');
-  const root = logits(decoder, ids, wholeText('T'), createHooks()) as unknown as Tensor<never>;
-  const seen = new Set<Node>([root.node]);
+function weightNodes(stack: Stack): Map<string, Node> {
+  const seen = new Set<Node>(everyValue(stack).map(({ node }) => node));
   const used = new Map<Node, number>();
   for (const node of seen)
     for (const from of node.inputs) {
@@ -105,7 +124,7 @@ function weightNodes({ decoder }: Model): Map<string, Node> {
 /** Rows that differ only in the layer become one. */
 function describeWeights(model: Model): WeightDescription[] {
   const rows = new Map<string, WeightDescription>();
-  for (const [name, { axes }] of weightNodes(model)) {
+  for (const [name, { axes }] of weightNodes(model.stack)) {
     const [, before, layer, after] = /^(.*?\.)(\d+)(\..*)$/.exec(name) ?? [];
     const { shape, dtype, bytes } = model.checkpoint.tensors.get(name)!;
     const sizes = [...axes].map(([axis, size]) => [axis, size.evaluate({})] as const);

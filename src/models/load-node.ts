@@ -16,6 +16,8 @@ export interface LoadOptions extends ResolveOptions, RuntimeOptions {
   readonly offline?: boolean;
   /** Bytes of decoded weights that may stay in memory between runs. Default 0. */
   readonly keepWeights?: number;
+  /** Which stack of a checkpoint that has several. Default: the family's main one. */
+  readonly part?: string;
   /** `needed`: its absence is an error. `optional`: the model has none then. `none`: it is not looked for. Default optional. */
   readonly tokenizer?: 'needed' | 'optional' | 'none';
 }
@@ -39,7 +41,7 @@ export async function load(name?: string, options: LoadOptions = {}): Promise<Mo
 
 /** As `load`, and tells which file was used. */
 export async function loadNamed(name: string | undefined, options: LoadOptions = {}): Promise<LoadedModel> {
-  const { threads, verbose, offline, keepWeights, tokenizer: wanted = 'optional', ...resolving } = options;
+  const { threads, verbose, offline, keepWeights, part, tokenizer: wanted = 'optional', ...resolving } = options;
   const resolved = await resolveModel(name, { ...resolving, ...(offline === undefined ? {} : { offline }) });
   options.signal?.throwIfAborted();
   const { path, weights, source, revision, commit } = resolved;
@@ -65,6 +67,7 @@ export async function loadNamed(name: string | undefined, options: LoadOptions =
       checkpoint,
       runtime,
       tokenizer,
+      part,
       ...(keepWeights === undefined ? {} : { keepWeights }),
     });
     return { model, resolved, ...(noTokenizer === undefined ? {} : { noTokenizer }) };

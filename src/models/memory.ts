@@ -1,4 +1,5 @@
 import type { Model } from './model.ts';
+import { residualWidth } from './stack.ts';
 
 export interface RunSize {
   /** Texts, and tokens of each. */
@@ -27,9 +28,9 @@ const base = 150e6;
 /** Bytes that a run of the whole model takes, roughly: within a factor of 1.5 for models over a few hundred megabytes. */
 export function estimateMemory(model: Model, size: RunSize): MemoryEstimate {
   const { B, T, watched = true, logits = true, captured = 0 } = size;
-  const { H, M, V, D } = model.decoder.sizes;
+  const { H, V = 0, D } = model.stack.sizes;
   const weights = 4 * model.parameters;
-  const stream = 4 * B * T * (8 * M + 4 * H * D + 3 * widest(model));
+  const stream = 4 * B * T * (8 * residualWidth(model.stack.sizes) + 4 * H * D + 3 * widest(model));
   const patterns = watched ? 4 * 3 * B * H * T * T : 0;
   const output = logits ? 4 * 2 * B * T * V : 0;
   // Captured values exist once in the runtime and once in JavaScript while they are handed over.
@@ -38,12 +39,12 @@ export function estimateMemory(model: Model, size: RunSize): MemoryEstimate {
 }
 
 /** Width of the widest value of a block beside its attention: the feed-forward part, all experts of a mixture counted. */
-function widest({ weightShapes, decoder }: Model): number {
+function widest({ weightShapes, stack }: Model): number {
   let most = 0;
   for (const [name, shape] of weightShapes) {
-    if (shape.length < 2 || shape.includes(decoder.sizes.V)) continue;
+    if (shape.length < 2 || shape.includes(stack.sizes.V ?? 0)) continue;
     const total = shape.reduce((a, b) => a * b, 1);
-    if (/\d/.test(name)) most = Math.max(most, total / decoder.sizes.M);
+    if (/\d/.test(name)) most = Math.max(most, total / stack.sizes.M);
   }
   return most;
 }

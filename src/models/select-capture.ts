@@ -22,8 +22,8 @@ const ascending = (values: Iterable<number>) => [...new Set(values)].sort((a, b)
 /** What a selection keeps of one hook point, axis by axis; empty when all is kept. */
 export function keptAxes(model: Model, name: HookName, { heads, positions }: CaptureSelection): KeptAxis[] {
   const order = hookOrder(name);
-  const { H, G: common } = model.decoder.sizes;
-  const G = model.decoder.blocks[Number(name.split('.')[1])]?.keyValueHeads ?? common;
+  const { H, G: common } = model.stack.sizes;
+  const G = model.stack.blocks[Number(name.split('.')[1])]?.keyValueHeads ?? common;
   const kept: KeptAxis[] = [];
   if (heads && order.includes('H')) kept.push({ axis: 'H', indices: ascending(heads) });
   else if (heads && order.includes('G'))
@@ -40,7 +40,7 @@ export function checkSelection(model: Model, { heads, positions }: CaptureSelect
       if (!Number.isInteger(value) || value < 0 || value >= size)
         throw new InputError(`${what} ${value}: expected a whole number from 0 to ${size - 1}`);
   };
-  check('head', heads, model.decoder.sizes.H);
+  check('head', heads, model.stack.sizes.H);
   check('position', positions, tokens);
 }
 

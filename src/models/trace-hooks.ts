@@ -1,23 +1,21 @@
-import { wholeText } from '../attention/places.ts';
-import { input, sizes, type Tensor } from '../tensor/index.ts';
-import { logits } from './forward.ts';
+import { sizes, type Tensor } from '../tensor/index.ts';
 import type { HookName } from './hook-names.ts';
 import { createHooks } from './hooks.ts';
-import type { Model } from './model.ts';
+import { everyValue, type Model } from './model.ts';
 import { captureOutput } from './run.ts';
 
 /** The symbolic value of every hook point, in the order in which they fire; nothing is run. */
-export function traceHooks({ decoder }: Pick<Model, 'decoder'>): Map<HookName, Tensor<string>> {
+export function traceHooks({ stack }: Pick<Model, 'stack'>): Map<HookName, Tensor<string>> {
   const values = new Map<HookName, Tensor<string>>();
   const hooks = createHooks({ reads: () => true, read: (name, value) => values.set(name, value) });
-  logits(decoder, input('ids', { B: 'B', T: 'T' }, 'int64'), wholeText('T'), hooks);
+  everyValue(stack, hooks);
   return values;
 }
 
-/** Shapes of captured values for B texts of T tokens, in documented order. */
+/** Shapes of captured values for B texts of T tokens, in documented order; a memory has N positions, by default T. */
 export function hookShapes(
-  model: Pick<Model, 'decoder'>,
-  size: { readonly B: number; readonly T: number },
+  model: Pick<Model, 'stack'>,
+  { B, T, N = T }: { readonly B: number; readonly T: number; readonly N?: number },
 ): Map<HookName, number[]> {
   const shapes = new Map<HookName, number[]>();
   for (const [name, traced] of traceHooks(model)) {
@@ -25,7 +23,7 @@ export function hookShapes(
     const axes = sizes(value);
     shapes.set(
       name,
-      order!.map((axis) => axes.get(axis)!.evaluate(size)),
+      order!.map((axis) => axes.get(axis)!.evaluate({ B, T, N })),
     );
   }
   return shapes;

@@ -1,12 +1,15 @@
-import { InputError, LoadError } from '../error.ts';
+import { InputError } from '../error.ts';
 import type { SafetensorsFile } from '../load/safetensors-file.ts';
 import { type Distance, distance } from './compare-values.ts';
-import { hookOrder } from './hook-names.ts';
-import type { TokenBatch } from './input.ts';
+import { type HookName, hookOrder } from './hook-names.ts';
+import type { Batch } from './input.ts';
 import type { Model } from './model.ts';
 import { run } from './run.ts';
 import { traceHooks } from './trace-hooks.ts';
+import { inOrder, type Made, readReferenceBatch } from './verify-batch.ts';
+import { presented } from './verify-layout.ts';
 import { planReference, type ReferenceKind, type ReferencePlan, type ReferenceTensor } from './verify-reference.ts';
+import { comparable, firstTies, tieHooks } from './verify-ties.ts';
 
 export type LoweringName = 'watched' | 'fast';
 
@@ -26,9 +29,13 @@ export interface VerifyOptions {
 /** One tensor of the reference, compared under one lowering. */
 export interface TensorComparison extends ReferenceTensor, Omit<Distance, 'index'> {
   readonly lowering: LoweringName;
+  /** Which stack gave it, of a checkpoint that has several. */
+  readonly part?: string;
   /** Index of the largest difference. */
   readonly index: readonly number[];
   readonly holds: boolean;
+  /** Queries that were left out: a choice of keys before them hangs on a tie, which reference implementations break in no order. Absent: none. */
+  readonly tied?: number;
   /** Why it could not be compared: a wrong shape, values that are not finite. */
   readonly problem?: string;
 }
@@ -51,7 +58,7 @@ export interface VerifyResult {
 }
 
 /** Values inside attention, which the fused operator does not show. */
-const insideAttention = new Set<ReferenceKind>(['attentions', 'sinks']);
+const insideAttention = new Set<ReferenceKind>(['attentions', 'sinks', 'cross_attentions']);
 
 /**
  * Compares the model with what its reference implementation computed, layer by layer: embeddings, input and output of attention,
@@ -59,7 +66,8 @@ const insideAttention = new Set<ReferenceKind>(['attentions', 'sinks']);
  *
  * @param reference `input.input_ids` [B, T], `output.hidden_states.I` [B, T, M] (0: embeddings, the last after the final norm),
  * `output.attn_in.I`, `output.attn_out.I` [B, T, M], `output.attentions.I` [B, H, T, S], `output.sinks.I` [B, H, T], `output.logits`
- * [B, T, V]; optionally `padded.input_ids`, `padded.attention_mask` and the same tensors under `padded.`.
+ * [B, T, V]; of several stacks `encoder_…`, `decoder_…`, `cross_attentions.I`, `text_model_output.…`, `vision_model_output.…`, and what
+ * their outputs are called; optionally `padded.input_ids`, `padded.attention_mask` and the same tensors under `padded.`.
  * @throws LoadError when the reference has no usable input; InputError for a tolerance that is no positive number.
  */
 export async function verify(
@@ -71,18 +79,32 @@ export async function verify(
   for (const [name, value] of Object.entries({ tolerance, logitsTolerance }))
     if (!(value > 0 && value < Number.POSITIVE_INFINITY))
       throw new InputError(`${name}: expected a positive number, got ${value}`);
-  const plain = planReference(reference, model, 'output.');
-  const plans: [ReferencePlan, TokenBatch][] = [[plain, await readBatch(reference, 'input.')]];
-  if ([...reference.tensors.keys()].some((name) => name.startsWith('padded.')))
-    plans.push([planReference(reference, model, 'padded.'), await readBatch(reference, 'padded.')]);
+  const models = model.parts.size === 0 ? [model] : inOrder(model);
+  const prefixes = (['output.', 'padded.'] as const).filter(
+    (prefix) => prefix === 'output.' || [...reference.tensors.keys()].some((name) => name.startsWith(prefix)),
+  );
+  const plans = models.flatMap((one) =>
+    prefixes.map((prefix) => ({ model: one, prefix, plan: planReference(reference, one, prefix) })),
+  );
 
   const comparisons: TensorComparison[] = [];
-  for (const one of lowering === 'both' ? (['watched', 'fast'] as const) : [lowering])
-    for (const [plan, batch] of plans) {
-      options.signal?.throwIfAborted();
-      comparisons.push(...(await compareRun(model, reference, plan, batch, one, { tolerance, logitsTolerance })));
+  for (const how of lowering === 'both' ? (['watched', 'fast'] as const) : [lowering])
+    for (const prefix of prefixes) {
+      const made = new Map<string, Made>();
+      for (const { model: one, plan } of plans.filter((planned) => planned.prefix === prefix)) {
+        options.signal?.throwIfAborted();
+        const batch = await readReferenceBatch(reference, one, prefix === 'output.' ? 'input.' : prefix, made);
+        comparisons.push(...(await compareRun(one, reference, plan, batch, how, { tolerance, logitsTolerance }, made)));
+      }
     }
-  const all = (key: 'missing' | 'misplaced' | 'unknown') => plans.flatMap(([plan]) => plan[key]);
+  const all = (key: 'missing' | 'misplaced') => plans.flatMap(({ plan }) => plan[key]);
+  const claimed = new Set(
+    plans.flatMap(({ plan }) => [...plan.tensors.map(({ tensor }) => tensor), ...plan.misplaced]),
+  );
+  const inputs = /^padded\.(input_ids|attention_mask|decoder_input_ids|pixel_values|input_features)$/;
+  const unknown = [...reference.tensors.keys()].filter(
+    (name) => /^(output|padded)\./.test(name) && !inputs.test(name) && !claimed.has(name),
+  );
   const first = comparisons.find(({ holds }) => !holds);
   const [missing, misplaced] = [all('missing'), all('misplaced')];
   const compared = comparisons.some(({ values }) => values > 0);
@@ -92,28 +114,13 @@ export async function verify(
     logitsTolerance,
     comparisons,
     ...(first === undefined ? {} : { first }),
-    suspects: first === undefined ? [] : suspects(model, comparisons, first),
+    suspects:
+      first === undefined
+        ? []
+        : suspects(models.find(({ stack }) => stack.part === first.part) ?? model, comparisons, first),
     missing,
     misplaced,
-    unknown: all('unknown'),
-  };
-}
-
-/** Rows of `{prefix}input_ids` with `{prefix}attention_mask` where there is one. */
-async function readBatch(reference: SafetensorsFile, prefix: 'input.' | 'padded.'): Promise<TokenBatch> {
-  const rows = async (name: string) => {
-    const shape = reference.tensors.get(name)?.shape;
-    if (shape?.length !== 2 || shape.includes(0))
-      throw new LoadError(
-        `${reference.name}: expected ${name} of shape [B, T], ${shape ? `got [${shape}]` : 'it is missing'}`,
-      );
-    const flat = Array.from(await reference.read(name));
-    return Array.from({ length: shape[0]! }, (_, b) => flat.slice(b * shape[1]!, (b + 1) * shape[1]!));
-  };
-  const mask = `${prefix}attention_mask`;
-  return {
-    ids: await rows(`${prefix}input_ids`),
-    ...(prefix === 'padded.' || reference.tensors.has(mask) ? { attentionMask: await rows(mask) } : {}),
+    unknown,
   };
 }
 
@@ -121,23 +128,43 @@ async function compareRun(
   model: Model,
   reference: SafetensorsFile,
   plan: ReferencePlan,
-  batch: TokenBatch,
+  batch: Batch,
   lowering: LoweringName,
   tolerances: Pick<VerifyResult, 'tolerance' | 'logitsTolerance'>,
+  made: Map<string, Made>,
 ): Promise<TensorComparison[]> {
   const wanted = plan.tensors.filter(({ kind }) => lowering === 'watched' || !insideAttention.has(kind));
   const capture = wanted.flatMap(({ hook }) => (hook === undefined ? [] : [hook]));
   for (const { kind, layer } of wanted)
-    if (kind === 'attentions' && model.decoder.blocks[layer!]!.learnedSink)
+    if (kind === 'attentions' && model.stack.blocks[layer!]!.learnedSink)
       capture.push(`blocks.${layer!}.attn.hook_sink`);
+  for (const { kind, layer } of wanted)
+    if (kind === 'attentions' && model.stack.blocks[layer!]!.tokensPerEntry)
+      capture.push(`blocks.${layer!}.attn.hook_compressed`);
+  capture.push(...tieHooks(model));
+  const { part } = model.stack;
+  const of = part === undefined ? {} : { part };
+  // Other stacks may read what this one makes.
+  if (part !== undefined) capture.push('ln_final.hook_out');
   const result = await run(model, batch, { capture });
-  const mask = batch.attentionMask?.flat();
-  const T = batch.ids[0]!.length;
-  const real = mask?.includes(0) ? { mask, T } : undefined;
+  if (part !== undefined)
+    made.set(part, { stream: result.captured.get('ln_final.hook_out')!, outputs: result.outputs });
+  const mask = 'ids' in batch ? batch.attentionMask?.flat() : undefined;
+  const T = 'ids' in batch ? batch.ids[0]!.length : 0;
+  const comparableBefore = firstTies(model, result.captured, mask);
   const comparisons: TensorComparison[] = [];
   for (const target of wanted) {
     const { tensor, kind, hook } = target;
-    const ours = hook === undefined ? result.logits! : result.captured.get(hook)!;
+    const captured = (name: string) => result.captured.get(name as HookName)?.data as Float32Array | undefined;
+    const value =
+      hook !== undefined
+        ? result.captured.get(hook)!
+        : target.output === undefined
+          ? result.logits!
+          : result.outputs.get(target.output)!;
+    const { real, tied } = comparable(target, comparableBefore, { T, mask });
+    const left = tied === 0 ? {} : { tied };
+    const ours = presented(value, target, model, captured(`blocks.${target.layer}.attn.hook_compressed`));
     const { shape } = reference.tensors.get(tensor)!;
     const limit = kind === 'logits' ? tolerances.logitsTolerance : tolerances.tolerance;
     if (shape.length !== ours.shape.length || shape.some((size, i) => size !== ours.shape[i])) {
@@ -150,20 +177,27 @@ async function compareRun(
         expected: Number.NaN,
         rowLargest: 0,
       };
-      comparisons.push({ ...target, lowering, ...nothing, holds: false, problem });
+      comparisons.push({ ...target, ...of, ...left, lowering, ...nothing, holds: false, problem });
       continue;
     }
-    const axes = hook === undefined ? ['B', 'T', 'V'] : hookOrder(hook);
+    const axes =
+      ours.axes ??
+      (hook !== undefined
+        ? hookOrder(hook)
+        : target.output === undefined
+          ? ['B', 'T', 'V']
+          : shape.map((_, i) => (i === 0 ? 'B' : '')));
     const values = ours.data as Float32Array;
-    const sink = result.captured.get(`blocks.${target.layer!}.attn.hook_sink`)?.data as Float32Array | undefined;
-    const before = kind === 'attentions' && model.decoder.blocks[target.layer!]!.rowsBeforeSink;
+    const cross = kind === 'cross_attentions';
+    const sink = captured(`blocks.${target.layer}.attn.hook_sink`);
+    const before = kind === 'attentions' && model.stack.blocks[target.layer!]!.rowsBeforeSink;
     const compared = before ? rowsBeforeSink(values, shape) : values;
     const found = distance(compared, await reference.read(tensor), shape, axes, real);
-    comparisons.push(judged({ ...target, lowering, ...found }, limit));
-    if (kind === 'attentions') {
-      const sums = rowSums(values, shape, sink);
+    comparisons.push(judged({ ...target, ...of, ...left, lowering, ...found }, limit));
+    if (kind === 'attentions' || cross) {
+      const sums = rowSums(values, shape, cross ? undefined : sink);
       const rows = distance(sums, 1, shape.slice(0, 3), axes.slice(0, 3), real);
-      comparisons.push(judged({ ...target, kind: 'rows + sink', lowering, ...rows }, limit));
+      comparisons.push(judged({ ...target, ...of, ...left, kind: 'rows + sink', lowering, ...rows }, limit));
     }
   }
   return comparisons;
@@ -201,8 +235,11 @@ function rowsBeforeSink(pattern: Float32Array, shape: readonly number[]): Float3
 /** Weights on the way back from the first value that differs, up to values that hold. */
 function suspects(model: Model, comparisons: readonly TensorComparison[], first: TensorComparison): string[] {
   const values = traceHooks(model);
-  const nodeOf = ({ hook }: TensorComparison) => values.get(hook ?? 'unembed.hook_out')!.node;
-  const before = comparisons.slice(0, comparisons.indexOf(first)).filter(({ holds }) => holds);
+  // Of other outputs the stream they are made of.
+  const nodeOf = ({ hook, output }: TensorComparison) =>
+    values.get(hook ?? (output === undefined ? 'unembed.hook_out' : 'ln_final.hook_out'))!.node;
+  const earlier = comparisons.slice(0, comparisons.indexOf(first));
+  const before = earlier.filter(({ holds, part }) => holds && part === first.part);
   const right = new Set(before.map(nodeOf));
   const start = nodeOf(first);
   if (right.has(start)) return [];

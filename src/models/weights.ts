@@ -2,7 +2,7 @@ import { LoadError } from '../error.ts';
 import type { Checkpoint } from '../load/checkpoint.ts';
 import type { Tensor } from '../tensor/index.ts';
 import { ancestors } from '../tensor/schedule.ts';
-import type { Decoder } from './decoder.ts';
+import type { Stack } from './stack.ts';
 
 /** Every weight below some values, in the order in which the model asks for them, with the sizes of its axes in stored order. */
 export function weightsOf(roots: readonly Tensor<never>[]): Map<string, number[]> {
@@ -30,16 +30,17 @@ function fits(axes: readonly number[], stored: readonly number[]): boolean {
 /** Throws a LoadError, by name, for every tensor that is missing, has another shape, or that nothing reads. */
 export function checkWeights(
   checkpoint: Checkpoint,
-  decoder: Decoder,
+  stacks: readonly Stack[],
   wanted: ReadonlyMap<string, readonly number[]>,
 ): void {
   const list = (names: readonly string[]) =>
     names.slice(0, 8).join(', ') + (names.length > 8 ? ` and ${names.length - 8} more` : '');
   const { source } = checkpoint.provenance;
+  const { family } = stacks[0]!;
   const missing = [...wanted.keys()].filter((name) => !checkpoint.tensors.has(name));
   if (missing.length > 0)
     throw new LoadError(
-      `${source}: missing tensors for family ${decoder.family}: ${list(missing)}; the files may be incomplete, or config.json belongs to another model`,
+      `${source}: missing tensors for family ${family}: ${list(missing)}; the files may be incomplete, or config.json belongs to another model`,
     );
   for (const [name, axes] of wanted) {
     const { shape } = checkpoint.tensors.get(name)!;
@@ -47,11 +48,13 @@ export function checkWeights(
       throw new LoadError(`${source}: tensor ${name} has shape [${shape}], the configuration makes it [${axes}]`);
   }
   const unread = [...checkpoint.tensors.keys()].filter(
-    (name) => !wanted.has(name) && !decoder.ignoredTensors?.test(name) && !decoder.tiedTensors?.includes(name),
+    (name) =>
+      !wanted.has(name) &&
+      !stacks.some(({ ignoredTensors, tiedTensors }) => ignoredTensors?.test(name) || tiedTensors?.includes(name)),
   );
   if (unread.length > 0)
     throw new LoadError(
-      `${source}: tensors that family ${decoder.family} does not read: ${list(unread)}; results without them would be wrong`,
+      `${source}: tensors that family ${family} does not read: ${list(unread)}; results without them would be wrong`,
     );
 }
 

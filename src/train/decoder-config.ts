@@ -2,6 +2,7 @@ import { LoadError } from '../error.ts';
 import type { Checkpoint } from '../load/checkpoint.ts';
 import { ConfigReader } from '../load/config.ts';
 import type { Decoder } from '../models/decoder.ts';
+import { decoderOf } from '../models/model.ts';
 import { families } from '../models/registry.ts';
 
 /** A Hugging Face configuration: what `config.json` says. */
@@ -9,7 +10,7 @@ export type ModelConfig = Readonly<Record<string, unknown>>;
 
 /**
  * The decoder that a configuration describes, without a checkpoint: what is trained from nothing. Throws a LoadError for an unknown
- * family, a key that nobody reads, or a value out of range.
+ * family, a key that nobody reads, or a value out of range; an InputError for a model that is no causal decoder.
  */
 export function decoderFromConfig(config: ModelConfig): Decoder {
   const type = config.model_type;
@@ -20,9 +21,9 @@ export function decoderFromConfig(config: ModelConfig): Decoder {
     );
   const reader = new ConfigReader(config, 'configuration');
   reader.oneOf('model_type', family.modelTypes);
-  const decoder = family.build(reader, nothingStored(config));
+  const built = family.build(reader, nothingStored(config));
   reader.done();
-  return decoder;
+  return decoderOf('parts' in built ? built.parts[built.main]! : built);
 }
 
 /** For families whose names depend on what a file holds: they take those that transformers writes. */

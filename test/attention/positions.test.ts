@@ -56,6 +56,14 @@ describe('position encodings', () => {
   it.each([
     [{ buckets: 7 }, 'relative bias: expected buckets to be an even number of at least 2, got 7'],
     [{ maxDistance: 16 }, 'relative bias: expected maxDistance to be a whole number above half the 32 buckets, got 16'],
+    [
+      { buckets: 6, bidirectional: true },
+      'relative bias: expected buckets of two directions to be a multiple of 4 and at least 4, got 6',
+    ],
+    [
+      { maxDistance: 8, bidirectional: true },
+      'relative bias: expected maxDistance to be a whole number above half the 16 buckets, got 8',
+    ],
   ])('T5 refuses %o', (options, message) => {
     expect(() => relativeBias(smallSizes, options)).toThrow(message);
   });
@@ -106,6 +114,29 @@ describe('position encodings', () => {
     // Keys after the query count as the first bucket here; under the mask they get no gradient.
     for (let i = 0; i < T; i++) for (let j = 0; j < T; j++) counts[t5Bucket(Math.max(i - j, 0))]!++;
     expect([...(made.gradient!.data as Float32Array)]).toEqual([...counts]);
+  });
+
+  it('T5 has half its buckets for keys after the query where both directions are seen: 8 of single lags each', async () => {
+    const [T, heads] = [140, { H: 1, G: 1, D: 2, M: 2 }];
+    const scores = input('scores', { B: 1, G: 1, R: 1, T, S: T });
+    const places = { queries: iota('T', T), keys: iota('S', T) };
+    const all = { ...places, queryPositions: places.queries, keyPositions: places.keys };
+    const biased = relativeBias(heads, { name: 'table', bidirectional: true })(scores, all);
+    await using runtime = nodeRuntime({ threads: 1 });
+    const program = await runtime.compile(lower({ biased: { value: biased } }, { weights: 'inputs' }));
+    const data = Float32Array.from({ length: 32 }, (_, i) => i);
+    const made = await program.run({
+      scores: { type: 'float32', shape: [1, 1, 1, T, T], data: new Float32Array(T * T) },
+      [program.graph.weights[0]!.input]: { type: 'float32', shape: [32, 1, 1], data },
+    });
+    const bucket = (query: number, key: number) => made.biased!.data[query * T + key];
+    // Lags of the key before the query, then after it.
+    expect([0, 1, 7, 8, 11, 12, 15, 16, 22, 23, 64, 90, 91, 128, 139].map((lag) => bucket(139, 139 - lag))).toEqual([
+      0, 1, 7, 8, 8, 9, 9, 10, 10, 11, 14, 14, 15, 15, 15,
+    ]);
+    expect([1, 7, 8, 11, 12, 16, 23, 64, 91, 128, 139].map((lag) => bucket(0, lag))).toEqual([
+      17, 23, 24, 24, 25, 26, 27, 30, 31, 31, 31,
+    ]);
   });
 
   it('sinusoidal positions are those of plain loops', async () => {

@@ -9,8 +9,8 @@ import { createStream, type Stream } from '../../src/cache/stream.ts';
 import type { Model } from '../../src/models/model.ts';
 import { run } from '../../src/models/run.ts';
 import { bundled } from '../fixtures.ts';
-import { always, furthest, open, someIds } from '../models/support.ts';
-import { type Case, cases, everyCase, evicting, files, refusal, sizesOf } from './matrix-cases.ts';
+import { furthest, open, someIds } from '../models/support.ts';
+import { type Case, cases, everyCase, evicting, files, refusal, sizesOf, streamed } from './matrix-cases.ts';
 
 const z = 'blocks.0.attn.hook_z';
 const models = new Map<string, Promise<{ model: Model; engine: DecodingEngine; observing: DecodingEngine }>>();
@@ -58,7 +58,7 @@ const allKept = ({ cache }: Stream) =>
 
 it('the matrix has every policy, on models with learned sinks, windows and learned positions', () => {
   expect(new Set(cases.map(({ name }) => name))).toEqual(new Set(files.map(({ name }) => name)));
-  expect(new Set(cases.map(({ family }) => family))).toEqual(new Set(always));
+  expect(new Set(cases.map(({ family }) => family))).toEqual(new Set(streamed));
   expect(files.length).toBeGreaterThanOrEqual(8);
 });
 
@@ -212,7 +212,7 @@ describe('where a text begins does not matter under RoPE', () => {
 });
 
 describe('StreamingLLM without sinks is the window', () => {
-  it.each(always.flatMap((family) => positionRules.map((rule) => [family, rule] as const)))(
+  it.each(streamed.flatMap((family) => positionRules.map((rule) => [family, rule] as const)))(
     'on %s, positions %s',
     async (family, positions) => {
       const ids = someIds(24);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Checkpoint } from '../../src/load/checkpoint.ts';
 import { ConfigReader } from '../../src/load/config.ts';
+import { decoderOf } from '../../src/models/model.ts';
 import { readSoftCap } from '../../src/models/parts/config.ts';
 import { families } from '../../src/models/registry.ts';
 
@@ -12,9 +13,9 @@ const small = {
 /** Builds a family from a configuration, as far as that goes without weights. */
 function build(modelType: string, more: Readonly<Record<string, unknown>>) {
   const c = new ConfigReader({ ...small, ...more }, 'config.json');
-  const decoder = families.find(({ modelTypes }) => modelTypes.includes(modelType))!.build(c, {} as Checkpoint);
+  const built = families.find(({ modelTypes }) => modelTypes.includes(modelType))!.build(c, {} as Checkpoint);
   c.done();
-  return decoder;
+  return decoderOf(built as never);
 }
 const windows = (modelType: string, more: object) => build(modelType, { ...more }).blocks.map(({ window }) => window);
 

@@ -18,16 +18,19 @@ describe('a scan of layers without softmax', () => {
       expect(notes.at(-1)).toBe(
         'Rows of the linear attention of layers 0, 2 sum to anything; they are measured as |w| / Σ|w|.',
       );
-      for (const head of received.flat()) expect(head >= 0 && head <= 1).toBe(true);
+      for (const head of received.flat()) expect(head).toSatisfy((value) => Number(value) >= 0 && Number(value) <= 1);
+      expect(received).not.toContain(null);
     },
   );
 
   it.skipIf(state === undefined)(
-    'is refused by name where a layer has no pattern (needs the shared fixtures)',
+    'is over the layers that have a pattern, and says which have none (needs the shared fixtures)',
     async () => {
       await using model = await open(state!);
-      await expect(scan(model, { page, tokens })).rejects.toThrow(
-        'scan: layers 0, 1, 2 of qwen3_next read a state and have no attention pattern; a scan needs one in every layer. Patterns of the other layers can be captured',
+      const { received, notes } = await scan(model, { page, tokens });
+      expect(received.map((heads) => heads === null)).toEqual([true, true, true, false]);
+      expect(notes.at(-1)).toBe(
+        'Layers 0–2 read a state and have no attention pattern: the heads are n/a there, and sink rates are over the heads of layer 3. Residuals are measured in all layers.',
       );
     },
   );

@@ -1,59 +1,102 @@
 import { describe, expect, it } from 'vitest';
-import { openLocal } from '../../src/load/open-local.ts';
 import { columnSums, turnedQueries } from '../../src/measure/reductions.ts';
-import { rectangle } from '../../src/models/input.ts';
-import { Layerwise } from '../../src/models/layerwise.ts';
-import { createModel } from '../../src/models/model.ts';
+import { feed } from '../../src/models/feed.ts';
+import type { HookName } from '../../src/models/hook-names.ts';
+import type { Batch } from '../../src/models/input.ts';
+import { Layerwise, type Reduction } from '../../src/models/layerwise.ts';
+import type { Model } from '../../src/models/model.ts';
 import { run } from '../../src/models/run.ts';
-import { nodeRuntime } from '../../src/runtime/node.ts';
-import { familyFolder } from './support.ts';
+import { readsTokens, type TokenStack } from '../../src/models/stack.ts';
+import { multiply, sum } from '../../src/tensor/index.ts';
+import { aBatch, differences, extentsOf, memoryOf, stacksOf, texts, usual, type Values, valuesOf } from './batches.ts';
+import { open, present } from './support.ts';
 
-const title = (family: string) =>
-  `residual streams, column sums, keys and values equal the whole graph's, in chunks of every size${family === 'mimo_v2_flash' ? ' (needs the shared fixtures)' : ''}`;
+/** The same as `columnSums`, of attention to the memory. */
+const crossColumns: Reduction<'cross_attn.hook_pattern'> = {
+  hook: 'cross_attn.hook_pattern',
+  reduce: (pattern, { real }) => sum(real ? multiply(pattern, real) : pattern, 'T'),
+  order: ['B', 'G', 'R', 'S'],
+};
 
-describe('layer by layer', () => {
-  for (const family of ['llama', 'gpt_oss', 'gemma3', 'gpt2', 'mimo_v2_flash'])
-    it.skipIf(familyFolder(family) === undefined)(`${family}: ${title(family)}`, async () => {
-      await using model = createModel({
-        checkpoint: await openLocal(familyFolder(family)!),
-        runtime: nodeRuntime({ threads: 1 }),
-      });
-      const ids = Array.from({ length: 13 }, (_, i) => (i * 7 + 3) % 97);
-      const { captured } = await run(
-        model,
-        { ids: [ids] },
-        {
-          capture: [
-            ...(['blocks.*.attn.hook_pattern', 'blocks.*.hook_out', 'blocks.*.attn.hook_rot_q'] as const),
-            ...(['blocks.*.attn.hook_rot_k', 'blocks.*.attn.v.hook_out'] as const),
-          ],
-          logits: false,
-        },
-      );
-      for (const chunk of [1, 4, 13, 64]) {
-        const engine = new Layerwise(model, { reduce: { columnSums, turnedQueries }, chunk });
-        for await (const { layer, residual, reduced, k, v } of engine.run([
-          rectangle({ ids: [ids] }, model.decoder.sizes),
-        ])) {
-          const pattern = captured.get(`blocks.${layer}.attn.hook_pattern`)!.data as Float32Array;
-          const H = model.decoder.sizes.H;
-          const expected = new Float64Array(H * 13);
-          for (let h = 0; h < H; h++)
-            for (let t = 0; t < 13; t++)
-              for (let s = 0; s < 13; s++) expected[h * 13 + s]! += pattern[(h * 13 + t) * 13 + s]!;
-          const off = (a: ArrayLike<number>, b: ArrayLike<number>) =>
-            Math.max(...Array.from(b, (x, i) => Math.abs(x - a[i]!)));
-          expect(off(reduced.columnSums!.data, expected)).toBeLessThan(1e-5);
-          expect(off(residual, captured.get(`blocks.${layer}.hook_out`)!.data as Float32Array)).toBeLessThan(1e-4);
-          expect(
-            off(reduced.turnedQueries!.data, captured.get(`blocks.${layer}.attn.hook_rot_q`)!.data as Float32Array),
-          ).toBeLessThan(1e-4);
-          for (const [hook, values] of [
-            ['attn.hook_rot_k', k],
-            ['attn.v.hook_out', v],
-          ] as const)
-            expect(off(values, captured.get(`blocks.${layer}.${hook}`)!.data as Float32Array)).toBeLessThan(1e-4);
-        }
-      }
+/** Σ over real queries of |w| / Σ|w| (rows that sum to anything) or of w. [B, H, T, S] → [B, H, S]. */
+function columns(
+  pattern: Float32Array,
+  [B, H, T, S]: readonly number[],
+  { anyRows, real }: { readonly anyRows: boolean; readonly real: Uint8Array | undefined },
+): Float32Array {
+  const sums = new Float64Array(B! * H! * S!);
+  for (let row = 0; row < B! * H! * T!; row++) {
+    const head = Math.floor(row / T!);
+    if (real?.[Math.floor(head / H!) * T! + (row % T!)] === 0) continue;
+    const values = pattern.subarray(row * S!, (row + 1) * S!);
+    const total = anyRows ? values.reduce((all, value) => all + Math.abs(value), 0) : 1;
+    values.forEach((value, s) => {
+      sums[head * S! + s]! += anyRows ? Math.abs(value) / total : value;
     });
+  }
+  return Float32Array.from(sums);
+}
+
+/** What the whole graph has of each layer, by hook point. */
+async function wholeGraph(model: Model, batch: Batch): Promise<Values[]> {
+  const wanted = /^blocks\.\d+\.(hook_out|attn\.(hook_rot_q|hook_rot_k|v\.hook_out)|(cross_)?attn\.hook_pattern)$/;
+  const capture = model.hookNames.filter((name) => wanted.test(name));
+  const { captured } = await run(model, batch, { capture, logits: false });
+  const values = valuesOf({ captured, outputs: new Map() });
+  const { real } = feed(model.stack, batch);
+  return model.stack.blocks.map(({ rows }, layer) => {
+    const prefix = `blocks.${layer}.`;
+    return new Map(
+      [...values]
+        .filter(([name]) => name.startsWith(prefix))
+        .map(([name, data]) => {
+          const shape = captured.get(name as HookName)!.shape;
+          const own = name.slice(prefix.length);
+          return [own, own.endsWith('pattern') ? columns(data, shape, { anyRows: rows === 'any', real }) : data];
+        }),
+    );
+  });
+}
+
+async function compare(model: Model, batch: Batch, chunk: number, expected: readonly Values[]) {
+  const engine = new Layerwise(model, { reduce: { columnSums, turnedQueries, crossColumns }, chunk });
+  const found: unknown[] = [];
+  for await (const { layer, residual, reduced, k, v } of engine.run([feed(model.stack, batch)])) {
+    const ours = new Map<string, Float32Array | undefined>([
+      ['hook_out', residual],
+      ['attn.hook_rot_k', k],
+      ['attn.v.hook_out', v],
+      ...Object.entries({
+        'attn.hook_rot_q': reduced.turnedQueries,
+        'attn.hook_pattern': reduced.columnSums,
+        'cross_attn.hook_pattern': reduced.crossColumns,
+      }).map(([name, value]) => [name, value && Float32Array.from(value.data)] as const),
+    ]);
+    const far = differences(ours as Values, expected[layer]!);
+    found.push(...far.map(([name, by]) => ({ layer, name, by })));
+  }
+  return found;
+}
+
+/** Three texts of which two are padded. */
+const padded = (stack: TokenStack): Batch => ({
+  ...texts(stack, [13, 9, 1], [3, 5, 8]),
+  ...(stack.memory ? { memory: memoryOf(stack, [3, 5, 8], [9, 6, 1]) } : {}),
+});
+
+describe.each(present)('%s', (_, folder) => {
+  it('layer by layer, in chunks smaller than the input and padded too, gives what the whole graph gives', async () => {
+    await using model = await open(folder);
+    for (const [part, one] of stacksOf(model)) {
+      const { stack } = one;
+      const single = aBatch(stack, extentsOf(stack)[1] ?? usual(stack), [3]);
+      const cases = readsTokens(stack)
+        ? ([[4, aBatch(stack, 13, [3])], [64, padded(stack)]] as const)
+        : ([[4, single], [64, single]] as const);
+      for (const [chunk, batch] of cases) {
+        const far = await compare(one, batch, chunk, await wholeGraph(one, batch));
+        expect({ part, chunk, far }).toEqual({ part, chunk, far: [] });
+      }
+    }
+  });
 });

@@ -1,70 +1,157 @@
-import { describe, expect, it } from 'vitest';
-import { run } from '../../src/models/run.ts';
-import { furthest, kinds, logitsOf, open, someIds } from './support.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TokenBatch } from '../../src/models/input.ts';
+import type { Model } from '../../src/models/model.ts';
+import { readsTokens, residualWidth, type TokenStack } from '../../src/models/stack.ts';
+import {
+  aBatch,
+  differences,
+  type Extent,
+  everything,
+  extentsOf,
+  memoryOf,
+  stacksOf,
+  texts,
+  usual,
+  type Values,
+} from './batches.ts';
+import { open, present } from './support.ts';
 
-describe.each(kinds)('%s', (_, folder) => {
-  it('the watched and the fast lowering agree to 1e-5 in texts of 1, 2, 13 and 21 tokens', async () => {
-    await using model = await open(folder);
-    for (const length of [1, 2, 13, 21]) {
-      const batch = { ids: [someIds(length), someIds(length, 5)] };
-      expect({
-        length,
-        far: furthest(await logitsOf(model, batch, true), await logitsOf(model, batch)) < 1e-5,
-      }).toEqual({ length, far: true });
-    }
+/** Lengths of three texts, what they are made of, and positions of their memories. */
+const lengths = [13, 9, 1];
+const seeds = [3, 5, 8];
+const memories = [9, 6, 1];
+
+const some = (stack: TokenStack, which: readonly number[]): TokenBatch => {
+  const of = (values: readonly number[]) => which.map((b) => values[b]!);
+  const { memory } = stack;
+  return {
+    ...texts(stack, of(lengths), of(seeds)),
+    ...(memory ? { memory: memoryOf(stack, of(seeds), of(memories)) } : {}),
+  };
+};
+
+describe.each(present)('%s', (_, folder) => {
+  let model: Model;
+  let stacks: ReturnType<typeof stacksOf>;
+  const made = new Map<string, Promise<Values>>();
+  beforeAll(async () => {
+    model = await open(folder);
+    stacks = stacksOf(model);
+  });
+  afterAll(() => model.dispose());
+
+  /** What a stack gives for two inputs of an extent. */
+  const of = (part: string, one: Model, extent: Extent, watched: boolean) => {
+    const key = `${part} ${extent} ${watched}`;
+    const known = made.get(key) ?? everything(one, aBatch(one.stack, extent), watched);
+    made.set(key, known);
+    return known;
+  };
+
+  it('the watched and the fast lowering agree at every length and size', async () => {
+    for (const [part, one] of stacks)
+      for (const extent of extentsOf(one.stack)) {
+        const far = differences(await of(part, one, extent, true), await of(part, one, extent, false));
+        expect({ part, extent, far }).toEqual({ part, extent, far: [] });
+      }
   });
 
-  it.each([true, false])('a batch equals its rows one by one (watched: %s)', async (watched) => {
-    await using model = await open(folder);
-    const rows = [someIds(13), someIds(13, 5), someIds(13, 8)];
-    const together = await logitsOf(model, { ids: rows }, watched);
-    const alone = await Promise.all(rows.map((row) => logitsOf(model, { ids: [row] }, watched)));
-    const size = together.length / rows.length;
-    alone.forEach((one, b) => {
-      expect(furthest(together.subarray(b * size, (b + 1) * size), one)).toBeLessThan(1e-5);
-    });
+  it('either spelling of the configuration gives the same numbers', async () => {
+    await using other = await open(folder, 'config.v5.json');
+    const others = new Map(stacksOf(other));
+    for (const [part, one] of stacks)
+      for (const watched of [false, true]) {
+        const extent = extentsOf(one.stack).at(-1)!;
+        const again = await everything(others.get(part)!, aBatch(one.stack, extent), watched);
+        const far = differences(again, await of(part, one, extent, watched), 0);
+        expect({ part, watched, far }).toEqual({ part, watched, far: [] });
+      }
   });
 
-  it.each(['left', 'right'] as const)(
-    'padding on the %s changes no real position: logits, patterns and values',
-    async (padding) => {
-      await using model = await open(folder);
-      const rows = [someIds(13), someIds(9, 5), someIds(1, 8)];
-      const capture = ['blocks.*.attn.hook_pattern', 'blocks.*.hook_out'] as const;
-      const { V, M, H, L } = model.decoder.sizes;
-      for (const watched of [true, false]) {
-        const options = watched ? { capture } : {};
-        const padded = await run(model, { ids: rows, padding }, options);
-        for (const [b, row] of rows.entries()) {
-          const alone = await run(model, { ids: [row] }, options);
-          const start = padding === 'left' ? 13 - row.length : 0;
-          const cut = (data: Float32Array, width: number) =>
-            data.subarray((b * 13 + start) * width, (b * 13 + start + row.length) * width);
-          expect(
-            furthest(cut(padded.logits!.data as Float32Array, V), alone.logits!.data as Float32Array),
-          ).toBeLessThan(2e-5);
-          if (!watched) continue;
-          for (let layer = 0; layer < L; layer++) {
-            const of = (result: typeof alone, hook: 'attn.hook_pattern' | 'hook_out') =>
-              result.captured.get(`blocks.${layer}.${hook}`)!.data as Float32Array;
-            expect(furthest(cut(of(padded, 'hook_out'), M), of(alone, 'hook_out'))).toBeLessThan(2e-5);
-            for (let h = 0; h < H; h++)
-              for (let t = 0; t < row.length; t++) {
-                const from = ((b * H + h) * 13 + start + t) * 13;
-                const ours = of(padded, 'attn.hook_pattern').subarray(from, from + 13);
-                const whole = new Float32Array(13);
-                whole.set(
-                  of(alone, 'attn.hook_pattern').subarray(
-                    (h * row.length + t) * row.length,
-                    (h * row.length + t + 1) * row.length,
-                  ),
-                  start,
-                );
-                expect(furthest(ours, whole)).toBeLessThan(1e-5);
-              }
+  it('a batch equals what is alone', async () => {
+    for (const [part, one] of stacks)
+      for (const watched of [false, true]) {
+        const extent = usual(one.stack);
+        const both = await of(part, one, extent, watched);
+        const alone = await everything(one, aBatch(one.stack, extent, [3]), watched);
+        const first = new Map([...alone].map(([name, { length }]) => [name, both.get(name)!.subarray(0, length)]));
+        const far = differences(first, alone);
+        expect({ part, watched, far }).toEqual({ part, watched, far: [] });
+      }
+  });
+
+  it('what comes later changes nothing before it, if and only if the stack is causal', async () => {
+    for (const [part, one] of stacks.filter(([, { stack }]) => readsTokens(stack)))
+      for (const watched of [false, true])
+        for (const [short, long] of [
+          [1, 2],
+          [13, 21],
+        ] as const) {
+          const whole = await of(part, one, short, watched);
+          const streams = new Map([...whole].filter(([name]) => /^(blocks\.\d+|ln_final)\.hook_out$|^logits$/.test(name)));
+          const longer = await of(part, one, long, watched);
+          const begun = new Map([...streams].map(([name, values]) => [name, beginnings(longer.get(name)!, values.length)]));
+          const { causal = true } = one.stack;
+          const far = differences(begun, streams);
+          expect({ part, watched, short, far: causal ? far : far.length > 0 }).toEqual({
+            ...{ part, watched, short },
+            far: causal ? [] : true,
+          });
+        }
+  });
+
+  it('padding of text and memory changes no real position: streams, patterns and outputs', async () => {
+    for (const [part, { stack, ...rest }] of stacks.filter(([, { stack }]) => readsTokens(stack)))
+      for (const watched of [false, true]) {
+        const one = { ...rest, stack } as Model;
+        const tokens = stack as TokenStack;
+        const alone = await Promise.all(lengths.map((_, b) => everything(one, some(tokens, [b]), watched)));
+        for (const padding of ['left', 'right'] as const) {
+          const together = await everything(one, { ...some(tokens, [0, 1, 2]), padding }, watched);
+          for (const b of lengths.keys()) {
+            const cut = realPart(tokens, together, b, padding);
+            const expected = new Map([...cut.keys()].map((name) => [name, alone[b]!.get(name)!]));
+            const far = differences(cut, expected);
+            expect({ part, watched, padding, b, far }).toEqual({ part, watched, padding, b, far: [] });
           }
         }
       }
-    },
-  );
+  });
 });
+
+/** The first positions of two texts, as many values as these. */
+function beginnings(of: Float32Array, length: number): Float32Array {
+  const [first, second] = [0, of.length / 2].map((at) => of.subarray(at, at + length / 2));
+  return Float32Array.of(...first!, ...second!);
+}
+
+/** The real positions of one text of a padded batch. Outputs are of the whole text, whose first token is looked for on the left. */
+function realPart(stack: TokenStack, values: Values, b: number, padding: 'left' | 'right'): Values {
+  const [T, length] = [lengths[0]!, lengths[b]!];
+  const start = padding === 'left' ? T - length : 0;
+  const { H, M } = stack.sizes;
+  const along = (all: Float32Array, width: number) =>
+    all.subarray((b * T + start) * width, (b * T + start + length) * width);
+  const square = (all: Float32Array, S: number, from: number, keys: number) => {
+    const kept = new Float32Array(H * length * keys);
+    for (let row = 0; row < H * length; row++) {
+      const at = (((b * H + Math.floor(row / length)) * T + start + (row % length)) * S + from);
+      kept.set(all.subarray(at, at + keys), row * keys);
+    }
+    return kept;
+  };
+  const part = (name: string, all: Float32Array) => {
+    if (name === 'logits') return along(all, all.length / lengths.length / T);
+    if (name === 'ln_final.hook_out') return along(all, M);
+    if (name.endsWith('.cross_attn.hook_pattern')) return square(all, memories[0]!, 0, memories[b]!);
+    if (name.endsWith('.hook_sink')) return square(all, 1, 0, 1);
+    if (name.includes('.attn.')) return square(all, T, start, length);
+    if (name.startsWith('blocks.')) return along(all, residualWidth(stack.sizes));
+    const each = all.length / lengths.length;
+    return padding === 'right' ? all.subarray(b * each, (b + 1) * each) : undefined;
+  };
+  return new Map([...values].flatMap(([name, all]) => {
+    const cut = part(name, all);
+    return cut ? [[name, cut] as const] : [];
+  }));
+}

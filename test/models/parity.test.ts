@@ -10,7 +10,9 @@ async function check(path: string, expected: string, config?: string) {
   await using model = await open(path, config);
   const result = await verify(model, await openReference(expected));
   const kinds = new Set(
-    result.comparisons.map(({ lowering, tensor, kind }) => `${lowering} ${tensor.split('.')[0]} ${kind}`),
+    result.comparisons.flatMap(({ lowering, tensor, kind, part }) =>
+      [tensor.split('.')[0], ...(part === undefined ? [] : [part])].map((of) => `${lowering} ${of} ${kind}`),
+    ),
   );
   const { holds, first, missing, misplaced, unknown } = result;
   return { holds, first, missing, misplaced, unknown, kinds: [...kinds] };
@@ -30,13 +32,58 @@ const everything = [
 ];
 
 /** Families whose references hold no padded prompts. */
-const unpadded = ['doge', 'minimax', 'qwen3_next', 'qwen3_5', 'gpt_oss_mxfp4', 'lfm3'];
+const unpadded = [
+  'doge',
+  'minimax',
+  'qwen3_next',
+  'qwen3_5',
+  'gpt_oss_mxfp4',
+  'lfm3',
+  'openai_privacy_filter',
+  'hy_v4',
+  'deepseek_v4',
+  'deepseek_v4_compressed',
+];
 /** What linear layers hand out instead of a pattern: weights inside the blocks that their sum is computed in. */
-const incomparable: Record<string, string[]> = { minimax: ['output.attentions.0', 'output.attentions.2'] };
+const incomparable: Record<string, string[]> = {
+  minimax: ['output.attentions.0', 'output.attentions.2'],
+  // Of two stacks together.
+  clip: ['output.logits_per_image', 'output.logits_per_text'],
+};
+/** Encoders of text, whose references hold no modules either. */
+const encoders = ['bert', 'roberta', 'distilbert', 'electra', 'modernbert', 'openai_privacy_filter'];
 /** Families whose references do not hold what attention was given and gave back. */
-const withoutModules = ['gpt_oss_mxfp4'];
+const withoutModules = [...encoders, 'gpt_oss_mxfp4', 'hy_v4', 'deepseek_v4'];
 /** Families whose references hold the mass on a learned sink. */
-const withSinks = ['gpt_oss', 'gpt_oss_mxfp4', 'mimo_v2_flash', 'flint'];
+const withSinks = [
+  ...['gpt_oss', 'gpt_oss_mxfp4', 'mimo_v2_flash', 'flint'],
+  ...['deepseek_v4', 'deepseek_v4_compressed', 'hy_v4', 'hy_v4_heads', 'openai_privacy_filter'],
+];
+/** Two stacks, whose references hold neither padded prompts nor what attention was given and gave back. */
+const encoderDecoders = ['t5', 't5_v1_1', 'whisper'];
+const ofTwoStacks = [
+  ...['encoder', 'decoder'].flatMap((part) => [
+    ...['embeddings', 'hidden_states'].flatMap((kind) => [`watched ${part} ${kind}`, `fast ${part} ${kind}`]),
+    ...[`watched ${part} attentions`, `watched ${part} rows + sink`],
+  ]),
+  ...['watched encoder last_hidden_state', 'fast encoder last_hidden_state'],
+  ...['watched decoder cross_attentions', 'watched decoder logits', 'fast decoder logits'],
+];
+/** Readers of pictures, whose references hold neither padded inputs nor what attention was given and gave back; by stack. */
+const seen = (part: string, outputs = 'outputs') => [
+  ...['embeddings', 'hidden_states', outputs].flatMap((kind) => [`watched ${part} ${kind}`, `fast ${part} ${kind}`]),
+  ...[`watched ${part} attentions`, `watched ${part} rows + sink`],
+];
+const ofPictures: Record<string, string[]> = {
+  ...Object.fromEntries(
+    ['vit', 'deit', 'dinov2', 'dinov2_with_registers', 'dinov3_vit', 'siglip_vision'].map((one) => [
+      one,
+      seen('output'),
+    ]),
+  ),
+  clip: [...seen('text'), ...seen('vision')],
+  llava: [...seen('language', 'logits'), 'watched vision outputs', 'fast vision outputs'],
+};
 
 describe.each(present)('%s', (name, folder) => {
   it.each(['config.json', 'config.v5.json'])(
@@ -44,11 +91,13 @@ describe.each(present)('%s', (name, folder) => {
     async (config) => {
       const { kinds, ...rest } = await check(folder, join(folder, 'expected.safetensors'), config);
       expect(rest).toEqual({ ...right, unknown: incomparable[name] ?? [] });
-      const wanted = everything.filter(
-        (kind) =>
-          !(unpadded.includes(name) && kind.includes('padded')) &&
-          !(withoutModules.includes(name) && kind.includes('attn_')),
-      );
+      const wanted = encoderDecoders.includes(name)
+        ? ofTwoStacks
+        : (ofPictures[name] ?? everything).filter(
+            (kind) =>
+              !(unpadded.includes(name) && kind.includes('padded')) &&
+              !(withoutModules.includes(name) && kind.includes('attn_')),
+          );
       expect(kinds).toEqual(
         expect.arrayContaining(withSinks.includes(name) ? [...wanted, 'watched output sinks'] : wanted),
       );

@@ -1,15 +1,17 @@
 import { expect, it } from 'vitest';
 import { type SigmoidSharesOptions, sigmoidShares } from '../../src/models/parts/sigmoid-shares.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
-import { input, lower } from '../../src/tensor/index.ts';
+import { addAlong, expand, input, lower, scalar } from '../../src/tensor/index.ts';
 
 const [T, E] = [3, 6];
 const logits = Float32Array.from({ length: T * E }, (_, i) => 2 * Math.sin(2.3 * i + 0.4));
 const correction = Float32Array.of(0.3, -0.4, 0, 0.5, -0.2, 0.1);
 
+/** Shares by expert, 0 for those not chosen. */
 async function shares(options: SigmoidSharesOptions): Promise<number[][]> {
   await using runtime = nodeRuntime({ threads: 1 });
-  const value = sigmoidShares(options)(input('x', { B: 1, T, E }));
+  const choice = sigmoidShares(options)(input('x', { B: 1, T, E }));
+  const value = addAlong(expand(scalar(0), { B: 1, T, E }), choice.shares, choice.experts, 'E');
   const program = await runtime.compile(lower({ y: { value, order: ['B', 'T', 'E'] } }, { weights: 'inputs' }));
   const fed = program.graph.weights.map(({ input: name }) => [name, { type: 'float32', shape: [E], data: correction }]);
   const x = { type: 'float32' as const, shape: [1, T, E], data: logits };

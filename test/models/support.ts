@@ -17,13 +17,17 @@ export const supported = [
   ...['llama', 'llama_tied', 'llama_bias', 'llama3_scaled', 'llama_yarn', 'llama_linear', 'mistral', 'qwen2', 'qwen3'],
   ...['mixtral', 'qwen3_moe', 'olmoe', 'doge', 'minimax', 'deepseek_v3', 'qwen3_next', 'qwen3_5'],
   ...['mimo_v2_flash', 'granite_swa', 'flint', 'gpt_oss_mxfp4', 'lfm3'],
+  ...['deepseek_v4', 'deepseek_v4_compressed', 'hy_v4', 'hy_v4_heads'],
   ...['gemma', 'gemma2', 'granite', 'olmo', 'olmo2', 'olmo3'],
   ...['cohere', 'starcoder2', 'phi3', 'smollm3', 'nanochat'],
   ...['opt', 'gpt_neo', 'gptj', 'bloom', 'falcon', 'mpt', 'phi', 'stablelm'],
+  ...['bert', 'roberta', 'distilbert', 'electra', 'modernbert', 'openai_privacy_filter'],
   ...['gemma3', 'gpt_oss', 'gpt2', 'gpt_neox', 'gpt_neox_serial'],
+  ...['t5', 't5_v1_1', 'whisper'],
+  ...['vit', 'deit', 'dinov2', 'dinov2_with_registers', 'dinov3_vit', 'siglip_vision', 'clip', 'llava'],
 ];
 /** Those kept in the repository. */
-export const always = ['llama', 'gpt_oss', 'gemma3', 'gpt2'];
+export const always = ['llama', 'gpt_oss', 'gemma3', 'gpt2', 'deepseek_v4_compressed', 'hy_v4_heads'];
 
 /** Folder of a fixture, or undefined where the shared fixtures are absent and it is not kept in the repository. */
 export function familyFolder(name: string): string | undefined {
@@ -45,6 +49,7 @@ export const kinds = present.filter(([name]) =>
     ...['llama', 'mistral', 'qwen3', 'gemma3', 'gpt_oss', 'gpt2', 'gpt_neox', 'gpt_neox_serial'],
     ...['gemma2', 'olmo2', 'cohere', 'nanochat'],
     ...['opt', 'gptj', 'bloom', 'falcon'],
+    ...['deepseek_v4_compressed', 'hy_v4_heads'],
   ].includes(name),
 );
 

@@ -49,8 +49,10 @@ export interface RelativeBiasOptions {
   readonly name?: string;
   /** Even, at least 2. Default 32. */
   readonly buckets?: number;
-  /** Lags from here on share the last bucket; more than half the buckets. Default 128. */
+  /** Lags from here on share the last bucket; more than half the buckets of one direction. Default 128. */
   readonly maxDistance?: number;
+  /** Half the buckets are for keys after the query, so that there must be a multiple of four. Default false: keys after it are masked. */
+  readonly bidirectional?: boolean;
 }
 
 /**
@@ -71,18 +73,29 @@ export function relativeBuckets(buckets: number, maxDistance: number): number[] 
  * for buckets that do not fit.
  */
 export function relativeBias({ H, G }: Pick<HeadSizes, 'H' | 'G'>, options: RelativeBiasOptions = {}): ScoreBias {
-  const { name = 'model.relative_attention_bias', buckets = 32, maxDistance = 128 } = options;
-  if (!Number.isSafeInteger(buckets) || buckets < 2 || buckets % 2 !== 0)
-    throw new InputError(`relative bias: expected buckets to be an even number of at least 2, got ${buckets}`);
-  if (!Number.isSafeInteger(maxDistance) || maxDistance <= buckets / 2)
+  const { name = 'model.relative_attention_bias', buckets = 32, maxDistance = 128, bidirectional = false } = options;
+  const directions = bidirectional ? 2 : 1;
+  const each = buckets / directions;
+  if (!Number.isSafeInteger(each) || each < 2 || each % 2 !== 0)
     throw new InputError(
-      `relative bias: expected maxDistance to be a whole number above half the ${buckets} buckets, got ${maxDistance}`,
+      bidirectional
+        ? `relative bias: expected buckets of two directions to be a multiple of 4 and at least 4, got ${buckets}`
+        : `relative bias: expected buckets to be an even number of at least 2, got ${buckets}`,
     );
+  if (!Number.isSafeInteger(maxDistance) || maxDistance <= each / 2)
+    throw new InputError(
+      `relative bias: expected maxDistance to be a whole number above half the ${each} buckets, got ${maxDistance}`,
+    );
+  const back = [...relativeBuckets(each, maxDistance), each - 1];
+  // From the key that lies furthest ahead to the one furthest back.
+  const ahead = bidirectional ? back.slice(1).map((bucket) => each + bucket) : [];
+  const ofLag = [...ahead.reverse(), ...back];
   return (scores, places) => {
-    const ofLag = constant(relativeBuckets(buckets, maxDistance), { P: maxDistance }, 'int64');
-    // Later keys are masked: their bucket does not matter, but it must be one.
-    const lag = minimum(maximum(lags(places), 0), maxDistance - 1);
+    // Later keys that are masked: their bucket does not matter, but it must be one.
+    const lag = minimum(maximum(lags(places), -ahead.length), maxDistance);
+    const place = ahead.length === 0 ? lag : add(lag, ahead.length);
     const table = weight(`${name}.weight`, { I: buckets, G, R: H / G });
-    return add(scores, gather(table, gather(ofLag, lag, 'P'), 'I'));
+    const bucket = gather(constant(ofLag, { P: ofLag.length }, 'int64'), place, 'P');
+    return add(scores, gather(table, bucket, 'I'));
   };
 }

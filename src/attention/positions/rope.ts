@@ -32,10 +32,13 @@ export interface Rotary {
   readonly factor?: number;
   /** Pairs are neighbours, components 2i and 2i + 1, instead of components i and i + pairs. Default false. */
   readonly interleaved?: boolean;
+  /** The last 2 · pairs components turn instead of the first. Default false. */
+  readonly last?: boolean;
 }
 
 /** Rotates x over its axis D by the given positions. */
 export function rotate<A extends string>(x: Tensor<A>, positions: Within<A>, rotary: Rotary): Tensor<A> {
+  if (rotary.last) return rotateLast(x, positions, rotary);
   if (!rotary.interleaved) return rotateHalves(x, positions, rotary);
   const whole = x as unknown as Tensor<'D'>;
   const width = sizes(x).get('D')!.constant!;
@@ -47,6 +50,20 @@ export function rotate<A extends string>(x: Tensor<A>, positions: Within<A>, rot
   return concat(parts, 'D') as unknown as Tensor<A>;
 }
 
+function rotateLast<A extends string>(x: Tensor<A>, positions: Within<A>, { last: _, ...rotary }: Rotary): Tensor<A> {
+  const whole = x as unknown as Tensor<'D'>;
+  const width = sizes(x).get('D')!.constant!;
+  const still = width - 2 * rotary.frequencies.length;
+  const turned = rotate(slice(whole, 'D', still, width), positions as Within<'D'>, rotary);
+  return (still === 0 ? turned : concat([slice(whole, 'D', 0, still), turned], 'D')) as unknown as Tensor<A>;
+}
+
+/** Turns back what was rotated. */
+export const turnedBack = (rotary: Rotary): Rotary => ({
+  ...rotary,
+  frequencies: rotary.frequencies.map((frequency) => -frequency),
+});
+
 /** Component i turns with component i + pairs. */
 function rotateHalves<A extends string>(
   x: Tensor<A>,
@@ -54,12 +71,22 @@ function rotateHalves<A extends string>(
   { frequencies, factor = 1 }: Rotary,
 ): Tensor<A> {
   const pairs = frequencies.length;
-  const whole = x as unknown as Tensor<'D'>;
-  const width = sizes(x).get('D')!.constant!;
   const angle = multiply(doublePositions(positions) as Tensor<never>, constant(frequencies, { I: pairs }, 'float64'));
   const reduced = cast(remainder(angle, 2 * Math.PI), 'float32');
   const scaled = (table: Tensor<'I'>) => (factor === 1 ? table : multiply(table, factor));
-  const [c, s] = [scaled(cos(reduced)), scaled(sin(reduced))];
+  return turnHalves(x, scaled(cos(reduced)), scaled(sin(reduced)), pairs);
+}
+
+/** Component i along D turns with component i + pairs, by tables over positions and pairs I. */
+export function turnHalves<A extends string>(
+  x: Tensor<A>,
+  cosines: Within<string>,
+  sines: Within<string>,
+  pairs: number,
+): Tensor<A> {
+  const [c, s] = [cosines, sines] as [Tensor<'I'>, Tensor<'I'>];
+  const whole = x as unknown as Tensor<'D'>;
+  const width = sizes(x).get('D')!.constant!;
   if (canTurn(x, c) && 2 * pairs <= width) return turn(x as Tensor<A | 'I'>, c as never, s as never) as Tensor<A>;
   const turning = width === 2 * pairs ? whole : slice(whole, 'D', 0, 2 * pairs);
   const halves = (first: Tensor<'I'>, second: Tensor<'I'>) =>

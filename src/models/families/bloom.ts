@@ -4,7 +4,7 @@ import { alibi, interpolatedSlopes } from '../../attention/positions/position-bi
 import type { Queries } from '../../attention/steps.ts';
 import { linear } from '../../layers/linear.ts';
 import { layerNorm } from '../../layers/norms.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless } from '../parts/config.ts';
 import { readEvenSizes } from '../parts/even-sizes.ts';
@@ -12,10 +12,13 @@ import { jointByGroup } from '../parts/joint-projection.ts';
 import { plainMlp } from '../parts/mlp.ts';
 import { vocabulary } from '../parts/vocabulary.ts';
 
-/** BLOOM, 2211.05100: ALiBi, a norm over the embeddings, one joint projection ordered by head. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'bloom',
   modelTypes: ['bloom'],
+  title: 'BLOOM',
+  source: '2211.05100',
+  about: 'ALiBi, a norm over the embeddings, one joint projection ordered by head.',
+  gguf: ['bloom'],
   build(c, checkpoint) {
     const sizes = readEvenSizes(c, {
       width: ['hidden_size', 'n_embed'],

@@ -7,16 +7,20 @@ import { activationNames } from '../../layers/activations.ts';
 import { layerNorm, simpleLayerNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
 import { multiply, weight } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { parallelBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { gatedMlp } from '../parts/mlp.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** Command R and Aya 23, 2405.15032: both parts read one LayerNorm without bias, RoPE turns neighbours, logits are scaled; queries and keys may be normed by head. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'cohere',
   modelTypes: ['cohere'],
+  title: 'Command R, Aya 23',
+  source: '2405.15032',
+  about:
+    'Both parts read one LayerNorm without bias, RoPE turns neighbours, logits are scaled; queries and keys may be normed by head.',
+  gguf: ['command-r'],
   build(c) {
     const sizes = readSizes(c);
     const { H, G, D } = sizes;

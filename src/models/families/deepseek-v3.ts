@@ -1,24 +1,28 @@
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { rmsNorm } from '../../layers/norms.ts';
-import type { ConfigReader } from '../../load/config.ts';
-import { type Rope, readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import { readRope } from '../../load/rope-config.ts';
+import type { DecoderFamily } from '../family.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless } from '../parts/config.ts';
 import { latentAttention } from '../parts/latent-attention.ts';
+import { readLatentSizes, temperature } from '../parts/latent-sizes.ts';
 import { gatedMlp } from '../parts/mlp.ts';
 import { expert, expertNames, routedExperts } from '../parts/routed-experts.ts';
 import { readSigmoidRouter } from '../parts/sigmoid-router.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** DeepSeek-V3, 2412.19437: keys and values from one narrow latent, many small experts beside one that every token uses. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'deepseek_v3',
   modelTypes: ['deepseek_v3'],
+  title: 'DeepSeek-V3, R1',
+  source: '2412.19437',
+  about: 'Keys and values from one narrow latent, many small experts beside one that every token uses.',
+  gguf: ['deepseek2'],
   build(c) {
     const { sizes, still, turning, values } = readLatentSizes(c);
     const { M, H, L, D } = sizes;
+    c.int('head_dim', { min: turning, max: turning, default: turning });
     const latents = {
       queryLatent: c.isNull('q_lora_rank') ? undefined : c.int('q_lora_rank', { min: 1, default: 1536 }),
       keyValueLatent: c.int('kv_lora_rank', { min: 1 }),
@@ -76,32 +80,3 @@ export const family: Family = {
     return { ...decoder, ignoredTensors };
   },
 };
-
-/** Sizes where heads are joined of two parts; D is the width of queries and keys. */
-function readLatentSizes(c: ConfigReader) {
-  const width = { min: 1, max: 1 << 14 };
-  const H = c.int('num_attention_heads', width);
-  c.int('num_key_value_heads', { min: H, max: H, default: H });
-  const still = c.int('qk_nope_head_dim', width);
-  const turning = c.int('qk_rope_head_dim', width);
-  if (turning % 2 !== 0) throw c.error('qk_rope_head_dim', 'an even number');
-  const values = c.int('v_head_dim', width);
-  const D = still + turning;
-  c.int('qk_head_dim', { min: D, max: D, default: D });
-  c.int('head_dim', { min: turning, max: turning, default: turning });
-  const sizes = {
-    ...{ H, G: H, D },
-    M: c.int('hidden_size', { min: 1, max: 1 << 20 }),
-    L: c.int('num_hidden_layers', { min: 1, max: 4096 }),
-    V: c.int('vocab_size', { min: 1, max: 1 << 24 }),
-    F: c.int('intermediate_size', { min: 1, max: 1 << 22 }),
-    maxPositions: c.int('max_position_embeddings', { min: 1, default: 4096 }),
-  };
-  return { sizes, still, turning, values };
-}
-
-/** YaRN's temperature, which DeepSeek puts on all scores instead of on the turning part alone: (0.1 · m · ln factor + 1)². */
-function temperature(rope: Rope): number {
-  if (rope.kind !== 'yarn' || !rope.mscaleAllDim || rope.factor <= 1) return 1;
-  return (0.1 * rope.mscaleAllDim * Math.log(rope.factor) + 1) ** 2;
-}

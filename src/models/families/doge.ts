@@ -4,16 +4,19 @@ import { activationNames } from '../../layers/activations.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
 import { weight } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { gatedMlp } from '../parts/mlp.ts';
 import { weightedResidualBlock } from '../parts/residual-blocks.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** Doge, 2508.02124: values choose the keys that queries keep and bias their scores; both residuals have a weight for each channel. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'doge',
   modelTypes: ['doge'],
+  title: 'Doge',
+  source: '2508.02124',
+  about:
+    'Values choose the keys that queries keep and bias their scores; both residuals have a weight for each channel.',
   build(c) {
     const sizes = readSizes(c);
     const { M, L } = sizes;

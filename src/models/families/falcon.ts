@@ -9,7 +9,7 @@ import { layerNorm } from '../../layers/norms.ts';
 import type { ConfigReader } from '../../load/config.ts';
 import { readRope } from '../../load/rope-config.ts';
 import type { DecoderSizes } from '../decoder.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { parallelBlock, serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless } from '../parts/config.ts';
 import { readEvenSizes } from '../parts/even-sizes.ts';
@@ -41,10 +41,14 @@ function readLayout(c: ConfigReader): { sizes: DecoderSizes; norms: 'shared' | '
   };
 }
 
-/** Falcon, 2311.16867: parallel attention and feed-forward, one or few key/value heads, RoPE; Falcon-RW in turn and with ALiBi. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'falcon',
   modelTypes: ['falcon'],
+  title: 'Falcon',
+  source: '2311.16867',
+  about: 'Parallel attention and feed-forward, one or few key/value heads, RoPE; Falcon-RW in turn and with ALiBi.',
+  gguf: ['falcon'],
+  limits: ['The reference adds ALiBi twice in eager attention (Falcon-RW); here it is added once.'],
   build(c) {
     const { sizes, norms } = readLayout(c);
     const { L, H, G, D, M, V } = sizes;

@@ -7,7 +7,7 @@ import { activationNames } from '../../layers/activations.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
 import { weight } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes, readWindows } from '../parts/config.ts';
 import { headRmsNorms } from '../parts/head-norms.ts';
@@ -16,13 +16,17 @@ import { expert, expertNames, routedExperts } from '../parts/routed-experts.ts';
 import { sigmoidShares } from '../parts/sigmoid-shares.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/**
- * Flint: a learned sink logit for each head, norms over query and key heads, RoPE in windowed layers only (full ones are not told
- * positions), and experts by sigmoid scores with one more that every token uses.
- */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'flint',
   modelTypes: ['flint'],
+  title: 'Flint',
+  about:
+    'A learned sink logit for each head, norms over query and key heads, RoPE in windowed layers only (full ones are not told positions), and experts by sigmoid scores with one more that every token uses.',
+  sinks: {
+    kind: 'learned logit',
+    stored: 'self_attn.softmax_offset [H]',
+    about: 'In every layer: one logit for each head beside the scores.',
+  },
   build(c) {
     for (const key of ['head_dim', 'num_key_value_heads']) c.int(key, { min: 1 });
     const sizes = readSizes(c);

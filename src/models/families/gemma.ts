@@ -1,15 +1,18 @@
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { llamaBlock } from '../parts/llama-block.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** Gemma, 2403.08295: Llama with embeddings scaled by √M, norms stored minus one, a gated GELU and a head width of its own. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'gemma',
   modelTypes: ['gemma'],
+  title: 'Gemma',
+  source: '2403.08295',
+  about: 'Llama with embeddings scaled by √M, norms stored minus one, a gated GELU and a head width of its own.',
+  gguf: ['gemma'],
   build(c) {
     const sizes = readSizes(c);
     const norm = { epsilon: c.number('rms_norm_eps', { default: 1e-6 }), offset: 1 };

@@ -6,15 +6,19 @@ import { projections } from '../../attention/projections.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { softCap } from '../../layers/soft-cap.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { ignoreHarmless, readSizes, readSoftCap, readWindows } from '../parts/config.ts';
 import { gemmaBlock } from '../parts/gemma-block.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** Gemma 2, 2408.00118: every other layer windowed, scores and logits soft-capped, norms before and after both parts, stored minus one. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'gemma2',
   modelTypes: ['gemma2'],
+  title: 'Gemma 2',
+  source: '2408.00118',
+  about:
+    'Every other layer windowed, scores and logits soft-capped, norms before and after both parts, stored minus one.',
+  gguf: ['gemma2'],
   build(c) {
     const sizes = readSizes(c);
     const norm = { epsilon: c.number('rms_norm_eps', { default: 1e-6 }), offset: 1 };

@@ -4,16 +4,21 @@ import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { projections } from '../../attention/projections.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { readRopeByLayerType } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { ignoreHarmless, readSizes, readWindows } from '../parts/config.ts';
 import { gemmaBlock } from '../parts/gemma-block.ts';
 import { headRmsNorms } from '../parts/head-norms.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** Gemma 3, 2503.19786: five windowed layers to one full one, each kind with its RoPE base; norms before and after both parts, stored minus one. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'gemma3',
   modelTypes: ['gemma3_text'],
+  title: 'Gemma 3',
+  source: '2503.19786',
+  about:
+    'Five windowed layers to one full one, each kind with its RoPE base; norms before and after both parts, stored minus one.',
+  gguf: ['gemma3'],
+  limits: ['Checkpoints that read pictures are refused.'],
   build(c) {
     const sizes = readSizes(c);
     const epsilon = c.number('rms_norm_eps', { default: 1e-6 });

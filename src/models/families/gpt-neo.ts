@@ -5,7 +5,7 @@ import { activationNames } from '../../layers/activations.ts';
 import { layerNorm } from '../../layers/norms.ts';
 import type { ConfigReader } from '../../load/config.ts';
 import { add, gather, type Tensor, weight } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless } from '../parts/config.ts';
 import { readEvenSizes } from '../parts/even-sizes.ts';
@@ -43,10 +43,12 @@ function readKinds(c: ConfigReader, layers: number): readonly Kind[] {
   return expanded;
 }
 
-/** GPT-Neo, 10.5281/zenodo.5297715: learned positions, scores that are not scaled, every other layer with a window. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'gpt_neo',
   modelTypes: ['gpt_neo'],
+  title: 'GPT-Neo',
+  source: '10.5281/zenodo.5297715',
+  about: 'Learned positions, scores that are not scaled, every other layer with a window.',
   build(c) {
     const sizes = readEvenSizes(c, {
       width: ['hidden_size'],

@@ -7,16 +7,20 @@ import { linear } from '../../layers/linear.ts';
 import { layerNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
 import { add, dot, pick, type Tensor, weight } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { parallelBlock, serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { plainMlp } from '../parts/mlp.ts';
 import { vocabulary } from '../parts/vocabulary.ts';
 
-/** GPT-NeoX and Pythia, 2204.06745: attention and feed-forward in parallel, RoPE on part of each head, one joint projection ordered by head. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'gpt_neox',
   modelTypes: ['gpt_neox'],
+  title: 'GPT-NeoX, Pythia',
+  source: '2204.06745',
+  about:
+    'Attention and feed-forward in parallel or in turn, RoPE on part of each head, one joint projection ordered by head.',
+  gguf: ['gptneox'],
   build(c) {
     const sizes = readSizes(c);
     const { L, H, D, M, F, V } = sizes;

@@ -7,16 +7,26 @@ import { rmsNorm } from '../../layers/norms.ts';
 import { withMxfp4 } from '../../load/mxfp4.ts';
 import { readRope } from '../../load/rope-config.ts';
 import { weight } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes, readWindows } from '../parts/config.ts';
 import { clampedExperts } from '../parts/experts.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** GPT-OSS, 2508.10925: a learned sink logit for each head beside the scores, every other layer windowed, experts with clamped SwiGLU. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'gpt_oss',
   modelTypes: ['gpt_oss'],
+  title: 'GPT-OSS',
+  source: '2508.10925',
+  about:
+    'A learned sink logit for each head beside the scores, every other layer windowed, experts with clamped SwiGLU, as MXFP4 blocks in the release.',
+  gguf: ['gpt-oss'],
+  sinks: {
+    kind: 'learned logit',
+    stored: 'self_attn.sinks [H]',
+    about:
+      'In every layer: one logit for each head stands beside the scores of each row, and takes its share of the softmax.',
+  },
   adapt: withMxfp4,
   build(c) {
     const sizes = readSizes(c);

@@ -5,16 +5,18 @@ import { activationNames } from '../../layers/activations.ts';
 import { linear } from '../../layers/linear.ts';
 import { layerNorm } from '../../layers/norms.ts';
 import { add, dot, gather, pick, type Tensor, weight } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless } from '../parts/config.ts';
 import { plainMlp } from '../parts/mlp.ts';
 import { vocabulary } from '../parts/vocabulary.ts';
 
-/** GPT-2: learned positions, LayerNorm, one joint projection for queries, keys and values, matrices stored [in, out]. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'gpt2',
   modelTypes: ['gpt2'],
+  title: 'GPT-2',
+  about: 'Learned positions, LayerNorm, one joint projection for queries, keys and values, matrices stored [in, out].',
+  gguf: ['gpt2'],
   build(c, checkpoint) {
     const M = c.int('n_embd', { min: 1, max: 1 << 20 });
     const H = c.int('n_head', { min: 1, max: 1 << 14 });

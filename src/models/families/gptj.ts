@@ -5,17 +5,19 @@ import { projections } from '../../attention/projections.ts';
 import type { Stream } from '../../attention/steps.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { layerNorm } from '../../layers/norms.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { parallelBlock } from '../parts/blocks.ts';
 import { ignoreHarmless } from '../parts/config.ts';
 import { readEvenSizes } from '../parts/even-sizes.ts';
 import { plainMlp } from '../parts/mlp.ts';
 import { vocabulary } from '../parts/vocabulary.ts';
 
-/** GPT-J, github.com/kingoflolz/mesh-transformer-jax: both parts read one norm in parallel, RoPE turns neighbours in part of each head. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'gptj',
   modelTypes: ['gptj'],
+  title: 'GPT-J',
+  source: 'github.com/kingoflolz/mesh-transformer-jax',
+  about: 'Both parts read one norm in parallel, RoPE turns neighbours in part of each head.',
   build(c) {
     const sizes = readEvenSizes(c, {
       width: ['n_embd'],

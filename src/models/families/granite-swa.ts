@@ -7,7 +7,7 @@ import { activationNames } from '../../layers/activations.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
 import { divide, multiply, weight } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { sandwichBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes, readWindows } from '../parts/config.ts';
 import { gatedMlp } from '../parts/mlp.ts';
@@ -19,9 +19,19 @@ import { standardDecoder } from '../parts/standard.ts';
  * The sink is written as a factor σ(ln Σ e^s − b) on what a head gives out; that is 1 / (1 + e^b / Σ e^s), the share that a column with the
  * score b leaves to the keys. So it is computed as that column, and `attn.hook_sink` is its mass.
  */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'granite_swa',
   modelTypes: ['granite_swa'],
+  title: 'Granite with windows',
+  about:
+    'Windows in three of four layers, a learned sink for each head, and a RoPE base for each layer (0: positions are not told).',
+  gguf: ['granite_swa'],
+  sinks: {
+    kind: 'learned scale',
+    stored: 'self_attn.sinks [H]',
+    about:
+      'What attention gives is scaled by σ(logsumexp − b): the same as a column with logit b, and shown as that column.',
+  },
   build(c) {
     // Without the key the family has 4 of them; null stands for as many as query heads.
     if (!c.isNull('num_key_value_heads')) c.int('num_key_value_heads', { min: 1 });

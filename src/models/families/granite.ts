@@ -7,16 +7,20 @@ import { activationNames } from '../../layers/activations.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
 import { divide, multiply } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { sandwichBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { gatedMlp } from '../parts/mlp.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** Granite 3: Llama with the four factors of μP, 2203.03466: on embeddings, on scores, on what both parts add to the stream, on logits. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'granite',
   modelTypes: ['granite'],
+  title: 'Granite 3',
+  source: '2203.03466',
+  about:
+    'Llama with the four factors of μP: on embeddings, on scores, on what both parts add to the stream, on logits.',
+  gguf: ['granite'],
   build(c) {
     const sizes = readSizes(c);
     const epsilon = c.number('rms_norm_eps', { default: 1e-6 });

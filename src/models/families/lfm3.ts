@@ -6,7 +6,7 @@ import { projections } from '../../attention/projections.ts';
 import type { Stream } from '../../attention/steps.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import { type Rope, readRopeByLayerType } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { sandwichBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { headRmsNorms } from '../parts/head-norms.ts';
@@ -14,10 +14,18 @@ import { expert } from '../parts/routed-experts.ts';
 import { shortConvolution } from '../parts/short-convolution.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** LFM3: short gated convolutions in most layers; attention in the others, windowed or full, with head norms and a gate for each head. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'lfm3',
   modelTypes: ['lfm3'],
+  title: 'LFM3',
+  about:
+    'Short gated convolutions in most layers; attention in the others, windowed or full, with head norms and a gate for each head.',
+  sinks: {
+    kind: 'gated output',
+    stored: 'self_attn.gate_proj.weight [H, M]',
+    about: 'In the attention layers: one gate for each head.',
+  },
+  limits: ['It cannot be streamed yet: most layers keep a state.'],
   build(c) {
     for (const key of ['head_dim', 'num_key_value_heads', 'intermediate_size']) c.int(key, { min: 1 });
     const sizes = readSizes(c);

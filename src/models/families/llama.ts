@@ -1,15 +1,18 @@
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { llamaBlock } from '../parts/llama-block.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** Llama 1–3.x and what is stored like it (SmolLM2, TinyLlama, DeepSeek-R1-Distill-Llama): RMSNorm, RoPE, grouped heads, SwiGLU. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'llama',
   modelTypes: ['llama'],
+  title: 'Llama 1–3.x, SmolLM2, TinyLlama, DeepSeek-R1-Distill-Llama',
+  source: '2302.13971',
+  about: 'RMSNorm, RoPE, grouped heads, SwiGLU.',
+  gguf: ['llama'],
   build(c) {
     const sizes = readSizes(c);
     const epsilon = c.number('rms_norm_eps', { default: 1e-6 });

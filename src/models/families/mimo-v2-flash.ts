@@ -8,7 +8,7 @@ import { linear } from '../../layers/linear.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import { readRopeByLayerType } from '../../load/rope-config.ts';
 import { multiply, weight } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes, readWindows } from '../parts/config.ts';
 import { gatedMlp } from '../parts/mlp.ts';
@@ -16,13 +16,18 @@ import { expertNames, routedExperts } from '../parts/routed-experts.ts';
 import { readSigmoidRouter } from '../parts/sigmoid-router.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/**
- * MiMo-V2-Flash: five windowed layers to one full one; the windowed ones have a learned sink logit for each head and twice the key/value
- * heads. Values are scaled and narrower than keys; experts in all layers but the first.
- */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'mimo_v2_flash',
   modelTypes: ['mimo_v2_flash'],
+  title: 'MiMo-V2-Flash',
+  about:
+    'Five windowed layers to one full one; the windowed ones have a learned sink logit for each head and twice the key/value heads. Values are scaled and narrower than keys; experts in all layers but the first.',
+  gguf: ['mimo2'],
+  sinks: {
+    kind: 'learned logit',
+    stored: 'self_attn.attention_sink_bias [H]',
+    about: 'In the windowed layers: one logit for each head beside the scores.',
+  },
   build(c) {
     for (const key of ['head_dim', 'num_key_value_heads']) c.int(key, { min: 1 });
     const sizes = readSizes(c);

@@ -5,16 +5,25 @@ import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { projections } from '../../attention/projections.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { normedResidualBlock } from '../parts/residual-blocks.ts';
 import { routedExperts, softmaxShares } from '../parts/routed-experts.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** MiniMax-Text-01, 2501.08313: linear (lightning) attention in most layers and softmax in the others, experts, residuals past the norms. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'minimax',
   modelTypes: ['minimax'],
+  title: 'MiniMax-Text-01',
+  source: '2501.08313',
+  about: 'Linear (lightning) attention in most layers and softmax in the others, experts, residuals past the norms.',
+  gguf: ['minimax-01'],
+  sinks: {
+    kind: 'unnormalised rows',
+    stored: 'nothing',
+    about: 'In the linear layers rows of weights sum to anything; those of the softmax layers sum to one.',
+  },
+  limits: ['It cannot be streamed yet: most layers keep a state.'],
   build(c) {
     const sizes = readSizes(c);
     const { M, F, H, L } = sizes;

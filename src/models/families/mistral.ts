@@ -1,15 +1,18 @@
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { llamaBlock } from '../parts/llama-block.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** Mistral, 2310.06825: Llama with a sliding window in every layer (or none). */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'mistral',
   modelTypes: ['mistral'],
+  title: 'Mistral',
+  source: '2310.06825',
+  about: 'Llama with a sliding window in every layer (or none).',
+  gguf: ['llama'],
   build(c) {
     const sizes = readSizes(c);
     const epsilon = c.number('rms_norm_eps', { default: 1e-6 });

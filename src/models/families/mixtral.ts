@@ -1,16 +1,19 @@
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { llamaBlock } from '../parts/llama-block.ts';
 import { routedExperts, softmaxShares } from '../parts/routed-experts.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** Mixtral, 2401.04088: Mistral with eight experts for the feed-forward part, of which each token uses two. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'mixtral',
   modelTypes: ['mixtral'],
+  title: 'Mixtral',
+  source: '2401.04088',
+  about: 'Mistral with eight experts for the feed-forward part, of which each token uses two.',
+  gguf: ['llama'],
   build(c) {
     const sizes = readSizes(c);
     const epsilon = c.number('rms_norm_eps', { default: 1e-5 });

@@ -7,7 +7,7 @@ import { linear } from '../../layers/linear.ts';
 import { layerNorm } from '../../layers/norms.ts';
 import type { ConfigReader } from '../../load/config.ts';
 import { dot, pick, type Tensor, weight } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless } from '../parts/config.ts';
 import { readEvenSizes } from '../parts/even-sizes.ts';
@@ -34,10 +34,13 @@ function readAttention(c: ConfigReader, D: number) {
   };
 }
 
-/** MPT, databricks.com/blog/mpt-7b: ALiBi, LayerNorm without biases, one joint projection whose values may be clipped. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'mpt',
   modelTypes: ['mpt'],
+  title: 'MPT',
+  source: 'databricks.com/blog/mpt-7b',
+  about: 'ALiBi, LayerNorm without biases, one joint projection whose values may be clipped.',
+  gguf: ['mpt'],
   build(c) {
     const sizes = readEvenSizes(c, {
       width: ['d_model'],

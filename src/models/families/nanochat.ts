@@ -7,19 +7,19 @@ import { activationNames } from '../../layers/activations.ts';
 import { simpleRmsNorm } from '../../layers/norms.ts';
 import { softCap } from '../../layers/soft-cap.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes, readSoftCap } from '../parts/config.ts';
 import { plainMlp } from '../parts/mlp.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/**
- * nanochat, github.com/karpathy/nanochat: norms without parameters, also after the embeddings and over each query and key head, RoPE that turns
- * the other way, squared ReLU, soft-capped logits.
- */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'nanochat',
   modelTypes: ['nanochat'],
+  title: 'nanochat',
+  source: 'github.com/karpathy/nanochat',
+  about:
+    'Norms without parameters, also after the embeddings and over each query and key head, RoPE that turns the other way, squared ReLU, soft-capped logits.',
   build(c) {
     const sizes = readSizes(c);
     const epsilon = c.number('rms_norm_eps', { default: 1e-6 });

@@ -7,7 +7,7 @@ import type { Stream } from '../../attention/steps.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { simpleLayerNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { gatedMlp } from '../parts/mlp.ts';
@@ -16,10 +16,13 @@ import { standardDecoder } from '../parts/standard.ts';
 /** No file says it. */
 const epsilon = 1e-5;
 
-/** OLMo, 2402.00838: Llama with LayerNorm that has no parameters; queries, keys and values may be clipped. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'olmo',
   modelTypes: ['olmo'],
+  title: 'OLMo',
+  source: '2402.00838',
+  about: 'Llama with LayerNorm that has no parameters; queries, keys and values may be clipped.',
+  gguf: ['olmo'],
   build(c) {
     const sizes = readSizes(c);
     const turn = rotary(readRope(c, sizes), sizes.D);

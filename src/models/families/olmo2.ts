@@ -1,15 +1,18 @@
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { olmoBlock } from '../parts/olmo-block.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** OLMo 2, 2501.00656: norms after attention and feed-forward instead of before, and over all query heads and all keys. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'olmo2',
   modelTypes: ['olmo2'],
+  title: 'OLMo 2',
+  source: '2501.00656',
+  about: 'Norms after attention and feed-forward instead of before, and over all query heads and all keys.',
+  gguf: ['olmo2'],
   build(c) {
     const sizes = readSizes(c);
     const epsilon = c.number('rms_norm_eps', { default: 1e-5 });

@@ -1,15 +1,18 @@
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { readRopeByLayerType } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { ignoreHarmless, readSizes, readWindows } from '../parts/config.ts';
 import { olmoBlock } from '../parts/olmo-block.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** OLMo 3, 2512.13961: OLMo 2 with three windowed layers to one full one; scaled RoPE in the full ones only. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'olmo3',
   modelTypes: ['olmo3'],
+  title: 'OLMo 3',
+  source: '2512.13961',
+  about: 'OLMo 2 with three windowed layers to one full one; scaled RoPE in the full ones only.',
+  gguf: ['olmo2'],
   build(c) {
     const sizes = readSizes(c);
     const epsilon = c.number('rms_norm_eps', { default: 1e-5 });

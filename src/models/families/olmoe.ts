@@ -6,16 +6,20 @@ import { activationNames } from '../../layers/activations.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
 import { maximum, minimum, type Tensor } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { expertNames, routedExperts, softmaxShares } from '../parts/routed-experts.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** OLMoE, 2409.02060: 64 small experts, of which each token uses 8; a norm over all query heads together and one over all key heads. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'olmoe',
   modelTypes: ['olmoe'],
+  title: 'OLMoE',
+  source: '2409.02060',
+  about:
+    '64 small experts, of which each token uses 8; a norm over all query heads together and one over all key heads.',
+  gguf: ['olmoe'],
   build(c) {
     const sizes = readSizes(c);
     const { M, F, D } = sizes;

@@ -6,7 +6,7 @@ import { activationNames } from '../../layers/activations.ts';
 import { linear } from '../../layers/linear.ts';
 import { layerNorm, simpleLayerNorm } from '../../layers/norms.ts';
 import { add, gather, rename, type Tensor, weight } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { postNormBlock, serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless } from '../parts/config.ts';
 import { readEvenSizes } from '../parts/even-sizes.ts';
@@ -16,10 +16,12 @@ import { vocabulary } from '../parts/vocabulary.ts';
 /** The first two rows of the table of positions are of no position. */
 const before = 2;
 
-/** OPT, 2205.01068, and Galactica, 2211.09085: learned positions, LayerNorm before both parts (after them in the 350M release), ReLU. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'opt',
   modelTypes: ['opt'],
+  title: 'OPT, Galactica',
+  source: '2205.01068',
+  about: 'Learned positions, LayerNorm before both parts (after them in the 350M release), ReLU.',
   build(c, checkpoint) {
     const sizes = readEvenSizes(c, {
       width: ['hidden_size'],

@@ -6,16 +6,19 @@ import type { Keys, Queries, Stream } from '../../attention/steps.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { layerNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { parallelBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { plainMlp } from '../parts/mlp.ts';
 import { vocabulary } from '../parts/vocabulary.ts';
 
-/** Phi-1, Phi-1.5 and Phi-2, 2306.11644, 2309.05463: both parts read one norm in parallel, RoPE on part of each head, biases throughout. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'phi',
   modelTypes: ['phi'],
+  title: 'Phi-1, Phi-1.5, Phi-2',
+  source: '2306.11644',
+  about: 'Both parts read one norm in parallel, RoPE on part of each head, biases throughout.',
+  gguf: ['phi2'],
   build(c) {
     const sizes = readSizes(c);
     const { L, D, M, F, V } = sizes;

@@ -7,16 +7,21 @@ import { linear } from '../../layers/linear.ts';
 import { rmsNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
 import { dot, multiply, pick, rename, slice, split, type Tensor, weight } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import type { Mlp } from '../parts/mlp.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** Phi-3, 2404.14219: Llama with one matrix for queries, keys and values, one for gate and up, and perhaps a sliding window in every layer. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'phi3',
   modelTypes: ['phi3'],
+  title: 'Phi-3, Phi-4',
+  source: '2404.14219',
+  about:
+    'Llama with one matrix for queries, keys and values, one for gate and up, and perhaps a sliding window in every layer.',
+  gguf: ['phi3'],
+  limits: ['LongRoPE (the releases for 128k tokens) is refused.'],
   build(c) {
     const sizes = readSizes(c);
     const { H, G, D, M, F } = sizes;

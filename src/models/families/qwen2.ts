@@ -1,15 +1,18 @@
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { ignoreHarmless, readQwenWindows, readSizes } from '../parts/config.ts';
 import { llamaBlock } from '../parts/llama-block.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** Qwen2 and Qwen2.5, 2407.10671: Llama with biases on queries, keys and values; upper layers may have a window. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'qwen2',
   modelTypes: ['qwen2'],
+  title: 'Qwen2, Qwen2.5',
+  source: '2407.10671',
+  about: 'Llama with biases on queries, keys and values; upper layers may have a window.',
+  gguf: ['qwen2'],
   build(c) {
     const sizes = readSizes(c);
     const epsilon = c.number('rms_norm_eps', { default: 1e-6 });

@@ -1,17 +1,20 @@
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { headRmsNorms } from '../parts/head-norms.ts';
 import { llamaBlock } from '../parts/llama-block.ts';
 import { readQwenExperts } from '../parts/qwen-experts.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** Qwen3's mixtures of experts, 2505.09388: Qwen3 with experts for the feed-forward part of all layers, or of some. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'qwen3_moe',
   modelTypes: ['qwen3_moe'],
+  title: 'Qwen3 mixtures',
+  source: '2505.09388',
+  about: 'Qwen3 with experts for the feed-forward part of all layers, or of some.',
+  gguf: ['qwen3moe'],
   build(c) {
     const sizes = readSizes(c);
     const epsilon = c.number('rms_norm_eps', { default: 1e-6 });

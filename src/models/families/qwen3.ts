@@ -1,16 +1,19 @@
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { ignoreHarmless, readQwenWindows, readSizes } from '../parts/config.ts';
 import { headRmsNorms } from '../parts/head-norms.ts';
 import { llamaBlock } from '../parts/llama-block.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** Qwen3, 2505.09388: a norm over each query and key head before RoPE; a head width of its own. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'qwen3',
   modelTypes: ['qwen3'],
+  title: 'Qwen3',
+  source: '2505.09388',
+  about: 'A norm over each query and key head before RoPE; a head width of its own.',
+  gguf: ['qwen3'],
   build(c) {
     const sizes = readSizes(c);
     const epsilon = c.number('rms_norm_eps', { default: 1e-6 });

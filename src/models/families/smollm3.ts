@@ -1,15 +1,18 @@
 import { rotary } from '../../attention/positions/rope-frequencies.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { ignoreHarmless, readSizes, readWindows } from '../parts/config.ts';
 import { llamaBlock } from '../parts/llama-block.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** SmolLM3: Llama with every fourth layer without RoPE (2501.18795), which may have a window. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'smollm3',
   modelTypes: ['smollm3'],
+  title: 'SmolLM3',
+  source: '2501.18795',
+  about: 'Llama with every fourth layer without RoPE, which may have a window.',
+  gguf: ['smollm3'],
   build(c) {
     const sizes = readSizes(c);
     const { L } = sizes;

@@ -7,7 +7,7 @@ import { activationNames } from '../../layers/activations.ts';
 import { layerNorm, simpleLayerNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
 import { concat, expand, multiply, rename, split, weight } from '../../tensor/index.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { parallelBlock, serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { gatedMlp } from '../parts/mlp.ts';
@@ -22,10 +22,13 @@ function headWeights(name: string, heads: number, D: number) {
   );
 }
 
-/** StableLM, 2402.17834: LayerNorm, RoPE on part of each head, SwiGLU; the 12B release has parallel parts and a norm for each head. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'stablelm',
   modelTypes: ['stablelm'],
+  title: 'StableLM',
+  source: '2402.17834',
+  about: 'LayerNorm, RoPE on part of each head, SwiGLU; the 12B release has parallel parts and a norm for each head.',
+  gguf: ['stablelm'],
   build(c) {
     const sizes = readSizes(c);
     const { H, G, D, M } = sizes;

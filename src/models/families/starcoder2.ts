@@ -6,16 +6,19 @@ import type { Stream } from '../../attention/steps.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { layerNorm } from '../../layers/norms.ts';
 import { readRope } from '../../load/rope-config.ts';
-import type { Family } from '../family.ts';
+import type { DecoderFamily } from '../family.ts';
 import { serialBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { plainMlp } from '../parts/mlp.ts';
 import { standardDecoder } from '../parts/standard.ts';
 
-/** StarCoder 2, 2402.19173: grouped heads with RoPE and a sliding window in every layer, LayerNorm, a plain feed-forward part, biases. */
-export const family: Family = {
+export const family: DecoderFamily = {
   name: 'starcoder2',
   modelTypes: ['starcoder2'],
+  title: 'StarCoder 2',
+  source: '2402.19173',
+  about: 'Grouped heads with RoPE and a sliding window in every layer, LayerNorm, a plain feed-forward part, biases.',
+  gguf: ['starcoder2'],
   build(c) {
     const sizes = readSizes(c);
     const epsilon = c.number('norm_epsilon', { default: 1e-5 });

@@ -22,6 +22,8 @@ export interface LlamaBlockOptions {
   readonly bias?: { readonly inputs?: boolean; readonly output?: boolean; readonly mlp?: boolean };
   /** Sliding window in tokens. Default: full attention. */
   readonly window?: number | undefined;
+  /** False where queries see the keys after them as well. Default true. */
+  readonly causal?: boolean;
   /** Norms over each head before RoPE. Default none. */
   readonly headNorms?: AttentionParts['headNorms'];
   /** Feed-forward part. Default: gated, under `mlp`. */
@@ -30,10 +32,11 @@ export interface LlamaBlockOptions {
 
 /** Llama's block: RMSNorm, softmax attention with RoPE and grouped heads, RMSNorm, gated feed-forward. */
 export function llamaBlock(options: LlamaBlockOptions): Block {
-  const { at, sizes, epsilon, offset = 0, rotary, activation, bias = {}, window, headNorms, feedForward } = options;
+  const { at, sizes, epsilon, offset = 0, rotary, activation, bias = {}, window, causal = true } = options;
+  const { headNorms, feedForward } = options;
   const { inputs = false, output: outputs = false, mlp = false } = bias;
   const { output, ...project } = projections(at, sizes, { inputs, output: outputs });
-  const steps = softmaxSteps({ scale: sizes.D ** -0.5, output, ...(window === undefined ? {} : { window }) });
+  const steps = softmaxSteps({ scale: sizes.D ** -0.5, output, causal, window });
   return serialBlock({
     attention: attention({ ...project, rotary, steps, ...(headNorms ? { headNorms } : {}) }),
     ln1: (x) => rmsNorm(x, 'M', at('input_layernorm'), { epsilon, offset }),

@@ -1,12 +1,12 @@
 import type { ConfigReader } from '../../load/config.ts';
-import type { Router } from './routed-experts.ts';
+import type { Choice, Router } from './chosen-experts.ts';
 import { sigmoidShares } from './sigmoid-shares.ts';
 
 export interface SigmoidRouter {
   /** Number of experts. */
   readonly E: number;
-  /** Shares of the experts of one layer. */
-  readonly shares: (at: (name: string) => string) => (logits: Router) => Router;
+  /** The choice among the experts of one layer. */
+  readonly shares: (at: (name: string) => string) => (logits: Router) => Choice;
 }
 
 /** The router of DeepSeek-V3 under the keys that files give it, with values for absent ones; its correction is `mlp.gate.e_score_correction_bias`. */

@@ -1,5 +1,18 @@
-import { add, divide, merge, multiply, select, sigmoid, split, sum, topMask, weight } from '../../tensor/index.ts';
-import type { Router } from './routed-experts.ts';
+import {
+  add,
+  divide,
+  merge,
+  multiply,
+  select,
+  sigmoid,
+  split,
+  sum,
+  takeAlong,
+  topIds,
+  topMask,
+  weight,
+} from '../../tensor/index.ts';
+import type { Choice, Router } from './chosen-experts.ts';
 
 export interface SigmoidSharesOptions {
   /** Number of experts, and how many each token uses. */
@@ -16,16 +29,17 @@ export interface SigmoidSharesOptions {
 }
 
 /** Shares by the sigmoid of each expert's logit, chosen by the score plus a correction that balances the load (DeepSeek-V3, 2412.19437). */
-export function sigmoidShares(options: SigmoidSharesOptions): (logits: Router) => Router {
+export function sigmoidShares(options: SigmoidSharesOptions): (logits: Router) => Choice {
   const { E, chosen, correction, groups, normed, scale = 1 } = options;
   return (logits) => {
     const scores = sigmoid(logits);
     const corrected = correction === undefined ? scores : add(scores, weight(correction, { E }));
     const open = groups && groups.count > groups.chosen ? onlyBestGroups(corrected, E, groups) : corrected;
-    const kept = select(topMask(open, 'E', chosen), scores, 0);
+    const experts = topIds(open, 'E', chosen, 'K');
+    const kept = takeAlong(scores, experts, 'E');
     // The small number keeps scores that have all run to 0 from giving NaN.
-    const shares = normed ? divide(kept, add(sum(kept, 'E'), 1e-20)) : kept;
-    return scale === 1 ? shares : multiply(shares, scale);
+    const shares = normed ? divide(kept, add(sum(kept, 'K'), 1e-20)) : kept;
+    return { experts, shares: scale === 1 ? shares : multiply(shares, scale) };
   };
 }
 
