@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { TokenInfo } from '../src/load/token-roles.ts';
 import { columnSums } from '../src/measure/reductions.ts';
 import { scan } from '../src/measure/scan.ts';
-import { rectangle } from '../src/models/input.ts';
+import { feed } from '../src/models/feed.ts';
 import { Layerwise, type Reductions } from '../src/models/layerwise.ts';
 import { load } from '../src/models/load-node.ts';
 import { run } from '../src/models/run.ts';
@@ -23,7 +23,7 @@ const T = ids.length;
 
 async function layers(reduce: Reductions, see?: (layer: number, sums: Float64Array) => void): Promise<void> {
   const engine = new Layerwise(model, { reduce, ...chunk });
-  for await (const { layer, reduced } of engine.run([rectangle({ ids: [ids] }, model.decoder.sizes)]))
+  for await (const { layer, reduced } of engine.run([feed(model.stack, { ids: [ids] })]))
     see?.(layer, reduced.columnSums!.data);
 }
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 /** Files that every room may import. */
-const common = ['error.ts', 'random.ts'];
+const common = ['error.ts', 'first-token.ts', 'random.ts'];
 
 /** What each room may import; the arrows go one way. */
 const arrows: Record<string, readonly string[]> = {
@@ -67,7 +67,7 @@ const pageEntries = [
   'report/index.ts',
 ];
 const nodeOnly = (file: string) => /-node\.ts$|^cli\/|^runtime\/node\.ts$/.test(file);
-const nodePackages = ['onnxruntime-node', 'commander'];
+const nodePackages = ['onnxruntime-node', 'commander', 'sharp'];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const src = join(root, 'src');

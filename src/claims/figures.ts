@@ -7,7 +7,7 @@ export const [elsewhere, atTriggers] = ['firstElsewhere', 'firstAtTriggers'] as 
 export const average = (values: ArrayLike<number>): number =>
   Array.from(values).reduce((a, b) => a + b, 0) / values.length;
 
-/** Mean over seeds of one figure; throws an Error where a run has none, so that a typing error is no verdict. */
+/** Mean over seeds of one figure, NaN where a run diverged; throws an Error where a run has none, so that a typing error is no verdict. */
 export function meanOf(runs: readonly ToyFigures[], name: string): number {
   return average(valuesOf(runs, name));
 }

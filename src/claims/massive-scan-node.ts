@@ -67,7 +67,9 @@ export function scanFigures(findings: ScanFindings): Record<string, number> {
   const massive = page.massive.filter((entry) => entry.massive);
   const place = massiveTexts?.places[0];
   const carrying = new Set(massive.map(({ layer }) => layer + 1));
-  const layers = received.map((heads, layer) => ({ share: average(heads), carries: carrying.has(layer) }));
+  const layers = received.flatMap((heads, layer) =>
+    heads === null ? [] : [{ share: average(heads), carries: carrying.has(layer) }],
+  );
   const shareWhere = (carries: boolean) => {
     const found = layers.filter((layer) => layer.carries === carries).map(({ share }) => share);
     return found.length === 0 ? 0 : average(found);
@@ -79,7 +81,11 @@ export function scanFigures(findings: ScanFindings): Record<string, number> {
     atFirst: massive.length === 0 ? 0 : massive.filter(({ position }) => position === 0).length / massive.length,
     samePlace: place && massiveTexts ? place.texts / massiveTexts.texts : 0,
     channel: place ? place.dimension : -1,
-    ...{ toFirstCarrying: shareWhere(true), toFirstOther: shareWhere(false), toFirstUniform: average(uniform) },
+    ...{
+      toFirstCarrying: shareWhere(true),
+      toFirstOther: shareWhere(false),
+      toFirstUniform: average(uniform.filter((value) => value !== null)),
+    },
     ...{ sinkRate: sinkRates[0]!.rate.mean, sinkUniform: sinkRates[0]!.uniform },
     ...Object.fromEntries(
       controls.flatMap(({ name, largestRatio, rates }) => [

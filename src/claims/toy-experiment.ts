@@ -4,7 +4,12 @@ import type { ToyResult } from '../train/toys/train-toy.ts';
 import { trainToy } from '../train/toys/train-toy.ts';
 import type { Experiment } from './experiment.ts';
 
-const figures = z.record(z.string().max(64), z.number());
+/** NaN, null in JSON: training diverged. */
+const figure = z.union([z.number(), z.nan(), z.null().transform(() => Number.NaN)]);
+const figures = z.record(z.string().max(64), figure);
+const finite = (value: number) => (Number.isFinite(value) ? value : Number.NaN);
+const allFinite = (values: Readonly<Record<string, number>>) =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, finite(value)]));
 
 export const toyResultSchema = z.strictObject({
   /** Loss and metrics, mean over the last ten steps. */
@@ -12,7 +17,7 @@ export const toyResultSchema = z.strictObject({
   /** Before the first update: what an untrained model has. */
   untrained: figures,
   /** Norm of the gradient over all steps. */
-  gradientNorm: z.strictObject({ mean: z.number(), largest: z.number() }),
+  gradientNorm: z.strictObject({ mean: figure, largest: figure }),
   parameters: z.number().int().min(1),
   steps: z.number().int().min(1),
   seconds: z.number().min(0),
@@ -57,9 +62,9 @@ export function toyExperiment<S>(options: ToyExperimentOptions<S>): Experiment<S
         },
       });
       return {
-        values: { ...values, ...(await after?.(setting, state, context)) },
-        untrained: { ...untrained },
-        gradientNorm: { mean: total / steps, largest },
+        values: allFinite({ ...values, ...(await after?.(setting, state, context)) }),
+        untrained: allFinite(untrained),
+        gradientNorm: { mean: finite(total / steps), largest: finite(largest) },
         parameters: [...state.parameters.values()].reduce((sum, { length }) => sum + length, 0),
         ...{ steps, seconds },
       };

@@ -21,15 +21,19 @@ export class Collection {
 
   /** Adds what one layer did with a batch of texts, of which `first` is the index of the first. */
   add({ layer, reduced, residual, k, v }: LayerOutput, first = 0): void {
-    const { tokens, sizes } = this.setting;
+    const { tokens, sizes, hasPattern } = this.setting;
+    // Queries and keys of a layer that reads a state are not those of a pattern.
+    const pattern = hasPattern?.[layer] !== false;
     const B = residual.length / (tokens * sizes.M);
     const each = { residual: residual.length / B, k: k.length / B, v: v.length / B };
     for (const [{ takes, reductions }, collector] of this.collectors)
       for (let b = 0; b < B; b++) {
         const row = (name: keyof typeof each, values: Float32Array) =>
-          takes.includes(name) ? values.subarray(b * each[name], (b + 1) * each[name]) : nothing;
+          takes.includes(name) && (pattern || name === 'residual')
+            ? values.subarray(b * each[name], (b + 1) * each[name])
+            : nothing;
         const own: Record<string, Float64Array> = {};
-        for (const name of Object.keys(reductions)) {
+        for (const name of pattern ? Object.keys(reductions) : []) {
           const data = reduced[name]?.data;
           if (data) own[name] = data.subarray((b * data.length) / B, ((b + 1) * data.length) / B);
         }

@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../load/checkpoint.ts';
-import type { Model } from '../models/model.ts';
+import { type Model, replaced } from '../models/model.ts';
 import { WeightStore } from '../models/weights.ts';
 import { normal, seededRandom, shuffle } from '../random.ts';
 import type { Control } from './result.ts';
@@ -61,7 +61,7 @@ function fresh(
   if (/(bias|sinks)$/.test(name)) return values.fill(0);
   // Norms over heads have several axes.
   if (model.weightShapes.get(name)!.length === 1 || /norm\.weight$/.test(name))
-    return values.fill(model.decoder.freshNorm ?? 1);
+    return values.fill(model.stack.freshNorm ?? 1);
   const range = model.checkpoint.config.initializer_range;
   const deviation = typeof range === 'number' && range > 0 && range <= 1 ? range : 0.02;
   const next = normal(random);
@@ -83,7 +83,7 @@ function withWeights(model: Model, change: Change, seed: number): Model {
     files: () => stored.files(),
     close: () => stored.close(),
   };
-  return { ...model, checkpoint, weights: new WeightStore(checkpoint) };
+  return replaced(model, { checkpoint, weights: new WeightStore(checkpoint) });
 }
 
 /** FNV-1a: each tensor has its own stream of numbers, whatever the order of reading. */

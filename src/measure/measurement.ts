@@ -1,5 +1,5 @@
-import type { DecoderSizes } from '../models/decoder.ts';
 import type { Reductions } from '../models/layerwise.ts';
+import type { StackSizes } from '../models/stack.ts';
 
 /**
  * One measurement: what it reads, how it is reduced and merged, what it would be under uniform attention, and how it is shown. One file
@@ -18,8 +18,11 @@ export interface Measurement<Found = unknown> {
   /** What is read of the values that the engine hands over anyway. What is not named here is empty. */
   readonly takes: readonly ('residual' | 'k' | 'v')[];
   collect(setting: Setting): Collector<Found>;
-  /** [L] the value under attention that is uniform over the keys each query may see; or a sentence: where it stands instead, or why there is none. */
-  readonly baseline: ((setting: Setting) => number[]) | string;
+  /**
+   * [L] the value under attention that is uniform over the keys each query may see, null for layers without a pattern; or a sentence: where it
+   * stands instead, or why there is none.
+   */
+  readonly baseline: ((setting: Setting) => (number | null)[]) | string;
   /** The view of a result that is made for this measurement … */
   readonly view?: 'sink rate' | 'sink tokens' | 'massive activations' | 'learned sink';
   /** … or pictures that every view knows how to draw. Numbers must be finite. */
@@ -28,11 +31,18 @@ export interface Measurement<Found = unknown> {
 
 /** What all texts of one measurement share. */
 export interface Setting {
-  /** Tokens of every text, T = S. Texts of another length are measured apart and never merged. */
+  /** Tokens of every text, T. Texts of another length are measured apart and never merged. */
   readonly tokens: number;
-  readonly sizes: Pick<DecoderSizes, 'L' | 'H' | 'G' | 'D' | 'M'>;
+  /** Keys S where they are of another text (cross-attention). Default T. */
+  readonly keys?: number;
+  /** M is the width of the residual, of all its streams where there are several. */
+  readonly sizes: Pick<StackSizes, 'L' | 'H' | 'G' | 'D' | 'M'>;
   /** [L] sliding windows, null for full attention. */
   readonly windows: readonly (number | null)[];
+  /** Whether keys after a query are hidden from it. Default true; false for encoders and cross-attention. */
+  readonly causal?: boolean;
+  /** [L] whether a layer has an attention pattern; one that reads a state has none. Default: every layer. */
+  readonly hasPattern?: readonly boolean[];
   /** Thresholds above which a head has a sink, the main one first. */
   readonly epsilons: readonly number[];
 }
@@ -42,11 +52,11 @@ export interface TextLayer {
   /** Index of the text. */
   readonly text: number;
   readonly layer: number;
-  /** Reductions by name, float64, in their order without B; absent where a layer has no such hook point. */
+  /** Reductions by name, float64, in their order without B; absent where a layer has no such hook point or no pattern. */
   readonly reduced: Readonly<Record<string, Float64Array>>;
   /** [T, M] residual stream after the block. */
   readonly residual: Float32Array;
-  /** [S, G, D] keys after RoPE, and values, with the heads of this layer; values may have a width of their own. */
+  /** [S, G, D] keys after RoPE, and values, with the heads of this layer; values may have a width of their own. Empty where it has no pattern. */
   readonly k: Float32Array;
   readonly v: Float32Array;
 }
@@ -85,8 +95,8 @@ export interface CurvesPicture extends PictureTexts {
   readonly kind: 'curves';
   /** A logarithmic axis suits it. */
   readonly log: boolean;
-  /** [L] each, the one that matters first. */
-  readonly series: { readonly label: string; readonly values: number[] }[];
+  /** [L] each, the one that matters first; null for a layer without a value. */
+  readonly series: { readonly label: string; readonly values: (number | null)[] }[];
 }
 
 export interface MapPicture extends PictureTexts {

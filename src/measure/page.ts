@@ -1,4 +1,6 @@
 import type { Collection } from './collection.ts';
+import { highNormTokens } from './high-norm.ts';
+import { uniformByLayer } from './layer-visibility.ts';
 import { detectMassive } from './massive-detector.ts';
 import { measurement as attentionReceived } from './measurements/attention-received.ts';
 import { measurement as learnedSink } from './measurements/learned-sink.ts';
@@ -11,20 +13,23 @@ import {
 import type { ScanResult, TokenInfo } from './result.ts';
 import { findPrimary, findTurnedTokens } from './secondary-detector.ts';
 import { findSinkTokens, type SinkEvidence } from './sink-tokens.ts';
-import { uniformAttention } from './uniform.ts';
 
 /** The page of a scan from what was collected of it, and notes for the reader. `tokens` describe the page. */
 export function pageOf(
   collection: Collection,
   tokens: readonly TokenInfo[],
-): { page: Omit<ScanResult['page'], 'patterns'>; notes: string[] } {
-  const { windows, epsilons } = collection.setting;
+): { page: Omit<ScanResult['page'], 'patterns' | 'cross'>; notes: string[] } {
+  const { windows, epsilons, causal = true, hasPattern } = collection.setting;
   const T = tokens.length;
   const { mean, max, perHead } = collection.found(attentionReceived);
-  const residual = residualEvidence(collection.found(residualNorms), tokens);
+  const directions = collection.found(residualNorms);
+  // Secondary sinks are tokens after the primary (2512.22213): a notion of causal decoders.
+  const residual = causal ? residualEvidence(directions, tokens) : undefined;
   const found = findSinkTokens({
     tokens,
     windows,
+    causal,
+    ...(hasPattern ? { hasPattern } : {}),
     mean,
     max,
     epsilon: epsilons[0]!,
@@ -37,12 +42,13 @@ export function pageOf(
   const magnitude = (layer: number, place: number) => Math.abs(extremes[layer]!.largest[place]?.value ?? 0);
   return {
     page: {
-      received: mean.map((keys) => Array.from(keys, finite)),
-      uniform: windows.map((window) => Array.from(uniformAttention({ T, window }).received, finite)),
-      topSink: perHead.map((keys) =>
-        Array.from({ length: keys.length / T }, (_, head) => finite(keys[head * T + top]!)),
+      received: mean.map((keys) => keys && Array.from(keys, finite)),
+      uniform: uniformByLayer(collection.setting).map((uniform) => uniform && Array.from(uniform.received, finite)),
+      topSink: perHead.map(
+        (keys) => keys && Array.from({ length: keys.length / T }, (_, head) => finite(keys[head * T + top]!)),
       ),
       sinks: found.sinks,
+      ...(causal ? {} : { highNorm: highNormTokens(directions.norms, tokens) }),
       massive: massive.activations,
       written: massive.written,
       erased: massive.erased,

@@ -3,8 +3,9 @@ import type { PatternSample } from './result.ts';
 /**
  * Patterns of one layer, quantised for looking at: 0…255 of [0, 1], one byte a cell, base64.
  *
- * @param values [H, T, S] with S = T.
- * @param sink [H, T] mass on the learned sink, where the layer has one.
+ * @param values [H, N, N], of which the first T queries and keys are kept.
+ * @param sink [H, N] mass on the learned sink, where the layer has one.
+ * @param N default T.
  */
 export function packPatterns(
   layer: number,
@@ -12,17 +13,27 @@ export function packPatterns(
   T: number,
   values: Float64Array,
   sink?: Float64Array,
+  N = T,
 ): PatternSample[] {
+  const square = (head: number) => {
+    const kept = new Float64Array(T * T);
+    for (let t = 0; t < T; t++) {
+      const row = (head * N + t) * N;
+      kept.set(values.subarray(row, row + T), t * T);
+    }
+    return kept;
+  };
   return Array.from({ length: heads }, (_, head) => ({
     layer,
     head,
     T,
-    values: packed(values.subarray(head * T * T, (head + 1) * T * T)),
-    ...(sink ? { sink: packed(sink.subarray(head * T, (head + 1) * T)) } : {}),
+    values: packed(square(head)),
+    ...(sink ? { sink: packed(sink.subarray(head * N, head * N + T)) } : {}),
   }));
 }
 
-function packed(shares: Float64Array): string {
+/** Shares as bytes, 0…255 of [0, 1], base64. */
+export function packed(shares: Float64Array): string {
   const bytes = Uint8Array.from(shares, (share) => Math.round(255 * Math.min(1, Math.max(0, share))));
   let text = '';
   for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));

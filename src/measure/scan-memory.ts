@@ -1,5 +1,8 @@
+import { feed } from '../models/feed.ts';
 import type { Model } from '../models/model.ts';
-import { batchTokens, type ScanInput } from './scan.ts';
+import { residualWidth } from '../models/stack.ts';
+import type { ScanInput } from './scan.ts';
+import { batchOf, batchTokens, type Single } from './scan-pass.ts';
 
 /** Counts of the median's sketch, for each layer. */
 const sketch = 2 ** 19;
@@ -18,21 +21,25 @@ export function scanMemory(
   patterns = 0,
   chunk = 256,
 ): number {
-  const { L, H, G, D, M } = model.decoder.sizes;
+  const { L, H, G, D } = model.stack.sizes;
+  const lengthOf = (text: Single) => ('length' in text ? text.length : feed(model.stack, batchOf(text)).T);
+  const P = lengthOf(page);
   const layers = new Map<string, number>();
   for (const [name, shape] of model.weightShapes) {
     const layer = /\.(\d+)\./.exec(name)?.[1] ?? name;
     layers.set(layer, (layers.get(layer) ?? 0) + 4 * shape.reduce((a, b) => a * b, 1));
   }
-  const T = texts[0]?.length ?? 0;
-  const tokens = page.length + texts.length * T;
-  const streams = 4 * tokens * M * 3;
-  const heads = 4 * page.length * D * (4 * H + 4 * G);
+  const T = texts[0] ? lengthOf(texts[0]) : 0;
+  const tokens = P + texts.length * T;
+  const streams = 4 * tokens * residualWidth(model.stack.sizes) * 3;
+  const heads = 4 * P * D * (4 * H + 4 * G);
   const textRows = T > chunk ? chunk : Math.min(batchTokens, texts.length * T);
-  const cells = Math.max(Math.min(chunk, page.length) * page.length, textRows * T);
+  const cells = Math.max(Math.min(chunk, P) * P, textRows * T);
   const scores = 4 * 4 * H * cells;
-  const figures = L * (page.length * (4 * H + 80) + (texts.length > 0 ? sketch : 0));
-  const kept = L * H * patterns * patterns * 2 + H * patterns * patterns * 8;
+  const figures = L * (P * (4 * H + 80) + (texts.length > 0 ? sketch : 0));
+  // In bidirectional attention the beginning of the page is cut out of the pattern of the whole.
+  const whole = patterns === 0 || (model.stack.causal ?? true) ? patterns : P;
+  const kept = L * H * patterns * patterns * 2 + H * whole * whole * 8;
   const weights = model.weights.keep ? 4 * model.parameters : 2 * Math.max(...layers.values());
   return 150e6 + weights + streams + heads + scores + figures + kept;
 }

@@ -1,12 +1,14 @@
 import type { SourceFile } from '../load/checkpoint.ts';
 import type { Model } from '../models/model.ts';
+import { readsTokens } from '../models/stack.ts';
 import type { ModelInfo, ScanResult } from './result.ts';
 import type { ScanFindings } from './scan.ts';
 import { summarise } from './summary.ts';
 
 /** What a result says of its model and of the weight files, by their hashes. */
 export function describeModel(model: Model, source: string, files: readonly SourceFile[]): ModelInfo {
-  const { sizes, blocks, family } = model.decoder;
+  const { stack } = model;
+  const { sizes, blocks, family, causal = true } = stack;
   const { provenance } = model.checkpoint;
   return {
     source,
@@ -16,10 +18,11 @@ export function describeModel(model: Model, source: string, files: readonly Sour
     keyValueHeads: sizes.G,
     headWidth: sizes.D,
     modelWidth: sizes.M,
-    vocabulary: sizes.V,
+    vocabulary: readsTokens(stack) ? stack.sizes.V : 0,
     parameters: model.parameters,
     windows: blocks.map(({ window }) => window ?? null),
     learnedSinks: blocks.flatMap(({ learnedSink }, layer) => (learnedSink ? [layer] : [])),
+    ...(causal ? {} : { causal }),
     provenance: {
       format: provenance.format,
       ...(provenance.revision === undefined ? {} : { revision: provenance.revision }),

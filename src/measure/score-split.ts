@@ -1,3 +1,5 @@
+import { queriesThatSee } from './visibility.ts';
+
 /** Norms of queries, keys and values, and the cosine part of the scores: q · k = ‖q‖ ‖k‖ cos(q, k), after RoPE (2410.10781). */
 export interface ScoreSplit {
   /** Means over heads of the L2 norms. */
@@ -13,25 +15,28 @@ export interface ScoreSplitInput {
   readonly k: Float32Array; // [S, G, D]
   readonly v: Float32Array; // [S, G, any width]
   readonly T: number;
+  /** Keys, where they are of another text. Default T. */
+  readonly S?: number;
   readonly H: number;
   readonly G: number;
   readonly D: number;
   /** Sliding window; null for full attention (default). */
   readonly window?: number | null;
+  /** Whether keys after a query are hidden from it. Default true. */
+  readonly causal?: boolean;
 }
 
 /**
- * The mean cosine of a key needs no [T, S] matrix: Σ_t cos(q_t, k_s) over the queries t ≥ s is the dot product of the key's direction with
- * a running sum of query directions, O(T · H · D).
+ * The mean cosine of a key needs no [T, S] matrix: Σ_t cos(q_t, k_s) over the queries that see key s is the dot product of the key's
+ * direction with a running sum of query directions, O((T + S) · H · D).
  */
-export function scoreSplit({ q, k, v, T, H, G, D, window: given }: ScoreSplitInput): ScoreSplit {
+export function scoreSplit({ q, k, v, T, S = T, H, G, D, window = null, causal = true }: ScoreSplitInput): ScoreSplit {
   const R = H / G;
-  const window = given ?? T;
   const out = {
     queryNorm: new Float64Array(T),
-    keyNorm: norms(k, T, G, D),
-    valueNorm: norms(v, T, G, v.length / (T * G)),
-    cosine: new Float64Array(T),
+    keyNorm: norms(k, S, G, D),
+    valueNorm: norms(v, S, G, v.length / (S * G)),
+    cosine: new Float64Array(S),
   };
   const directions = new Float32Array(q.length);
   for (let row = 0; row < T * H; row++) {
@@ -40,12 +45,13 @@ export function scoreSplit({ q, k, v, T, H, G, D, window: given }: ScoreSplitInp
     const scale = norm > 0 ? 1 / norm : 0;
     for (let d = 0; d < D; d++) directions[row * D + d] = q[row * D + d]! * scale;
   }
-  const running = new Float64Array(H * D);
-  for (let s = T - 1; s >= 0; s--) {
-    for (let i = 0; i < H * D; i++) running[i]! += directions[s * H * D + i]!;
-    const gone = s + window;
-    if (gone < T) for (let i = 0; i < H * D; i++) running[i]! -= directions[gone * H * D + i]!;
-    const queries = Math.min(T, s + window) - s;
+  const running = new Float64Array(H * D); // Σ of the directions of queries first … end − 1
+  let [first, end] = [T, T];
+  for (let s = S - 1; s >= 0; s--) {
+    const { from, to } = queriesThatSee({ T, S, window, causal }, s);
+    for (; first > from; first--) for (let i = 0; i < H * D; i++) running[i]! += directions[(first - 1) * H * D + i]!;
+    for (; end > to; end--) for (let i = 0; i < H * D; i++) running[i]! -= directions[(end - 1) * H * D + i]!;
+    const queries = to - from;
     for (let g = 0; g < G; g++) {
       const key = (s * G + g) * D;
       const norm = normAt(k, key, D);

@@ -7,6 +7,8 @@ import { checkVisibility } from './visibility.ts';
 export interface SinkRateProtocol {
   /** Real tokens of every text. Values at different lengths are not comparable and never merged. */
   readonly tokens: number;
+  /** Keys of every text, where they are of another text (cross-attention). Default `tokens`. */
+  readonly keys?: number;
   /** [L] sliding windows, null for full attention. A window of at least `tokens` acts as full attention. */
   readonly windows: readonly (number | null)[];
   /** H, query heads. */
@@ -17,13 +19,20 @@ export interface SinkRateProtocol {
   readonly key?: number;
   /** Prefix length of the mask, see `Visibility`. Default 0. */
   readonly prefix?: number;
+  /** Whether keys after a query are hidden from it, see `Visibility`. Default true. */
+  readonly causal?: boolean;
+  /** [L] numbers of these layers in the model, where layers without an attention pattern stand between them. Default 0 … L − 1. */
+  readonly layers?: readonly number[];
 }
 
 export interface SinkRateText {
   readonly tokens: number;
   /** [L, H] Σ_i A_ik over every query that sees key k; use proxy scores where rows do not sum to at most one. */
   readonly columnSums: ArrayLike<number>;
-  /** [L, H] A_0k, the first query's attention to key k: 1 for k = 0 under plain softmax, less beside a learned sink, 0 for k > 0. */
+  /**
+   * [L, H] A_0k, the first query's attention to key k: 1 for k = 0 under plain softmax, less beside a learned sink, 0 for k > 0. Nothing is
+   * left out of bidirectional attention: there it must not be above the sum, and is not read otherwise.
+   */
   readonly firstRow: ArrayLike<number>;
 }
 
@@ -37,14 +46,15 @@ export interface SinkRates {
   /** [L][H] mean of α_k over texts, and its value under uniform attention, [L]. */
   alpha: HeadMap;
   uniformAlpha: number[];
-  /** [L][H] mean attention received without row 0, and its value under uniform attention, [L]. NaN where no query is left. */
+  /** [L][H] mean attention received, in causal attention without row 0, and its value under uniform attention, [L]. NaN where no query is left. */
   received: HeadMap;
   uniform: number[];
 }
 
 /** Fills in the defaults. Throws an InputError for values out of range. */
 export function checkProtocol(protocol: SinkRateProtocol): Required<SinkRateProtocol> {
-  const { tokens, windows, heads, epsilons = [0.3], key = 0, prefix = 0 } = protocol;
+  const { tokens, windows, heads, epsilons = [0.3], key = 0, prefix = 0, causal = true, keys = tokens } = protocol;
+  const layers = protocol.layers ?? windows.map((_, layer) => layer);
   if (windows.length === 0 || !(Number.isInteger(heads) && heads >= 1)) {
     throw new InputError(`sink rate: expected at least one layer and one head, got ${windows.length} and ${heads}`);
   }
@@ -52,11 +62,13 @@ export function checkProtocol(protocol: SinkRateProtocol): Required<SinkRateProt
   for (const epsilon of epsilons) {
     if (!(epsilon > 0 && epsilon < 1)) throw new InputError(`sink rate: epsilon must lie in (0, 1), got ${epsilon}`);
   }
-  for (const window of windows) checkVisibility({ T: tokens, window, prefix });
-  if (!(Number.isInteger(key) && key >= 0 && key < tokens)) {
-    throw new InputError(`sink rate: key must be a position in 0…${tokens - 1}, got ${key}`);
+  for (const window of windows) checkVisibility({ T: tokens, S: keys, window, prefix, causal });
+  if (layers.length !== windows.length)
+    throw new InputError(`sink rate: layers must number the ${windows.length} layers, got ${layers.length}`);
+  if (!(Number.isInteger(key) && key >= 0 && key < keys)) {
+    throw new InputError(`sink rate: key must be a position in 0…${keys - 1}, got ${key}`);
   }
-  return { tokens, windows, heads, epsilons, key, prefix };
+  return { tokens, keys, windows, heads, epsilons, key, prefix, causal, layers };
 }
 
 export function checkSameLength(expected: number, came: number): void {
@@ -79,11 +91,14 @@ const counts = z.strictObject({ sum: z.array(count), squares: z.array(count) });
 export const sinkRateJson = z.strictObject({
   protocol: z.strictObject({
     tokens: z.int().min(1),
+    keys: z.exactOptional(z.int().min(1)),
     windows: z.array(z.int().min(1).nullable()).max(10_000),
     heads: z.int().min(1).max(10_000),
     epsilons: z.array(z.number()).max(1000),
     key: count,
     prefix: count,
+    causal: z.exactOptional(z.boolean()),
+    layers: z.exactOptional(z.array(count).max(10_000)),
   }),
   texts: count,
   /** [L, H] sums over texts. */

@@ -16,7 +16,7 @@ import { queriesThatSee, type Visibility } from './visibility.ts';
 
 /**
  * Sink rate (Gu et al., 2410.10781): Sink_k^ε = 1/L Σ_l 1/H Σ_h 1[α_k > ε], strictly above, with α_k the mean of A_ik over the queries
- * that see key k, its own row included; then the mean over texts of one length. Beside it *received*, the same mean without row 0.
+ * that see key k, its own row included; then the mean over texts of one length. Beside it *received*, the same mean without row 0 in causal attention.
  *
  * Sums over texts; shards of one protocol add up with `merge`. The rates merge exactly, the maps to double precision.
  */
@@ -24,7 +24,7 @@ export class SinkRateSums {
   readonly protocol: Required<SinkRateProtocol>;
   texts = 0;
   readonly #alpha: Float64Array; // [L, H]
-  readonly #later: Float64Array; // [L, H] attention of the queries after row 0, summed over them and the texts
+  readonly #later: Float64Array; // [L, H] attention of the queries of `received`, summed over them and the texts
   readonly #above: Record<Group, { sum: Float64Array; squares: Float64Array }>; // heads above each epsilon
 
   /** Throws an InputError for a protocol out of range. */
@@ -39,7 +39,7 @@ export class SinkRateSums {
 
   /** Adds one text. Throws an InputError for another length or shape, a RunError for sums that no attention can have. */
   add(text: SinkRateText): void {
-    const { tokens, windows, heads, epsilons, key } = this.protocol;
+    const { tokens, windows, heads, epsilons, key, causal, layers } = this.protocol;
     checkSameLength(tokens, text.tokens);
     const size = windows.length * heads;
     for (const name of ['columnSums', 'firstRow'] as const) {
@@ -58,13 +58,13 @@ export class SinkRateSums {
       const queries = all.to - all.from;
       if (!(sum >= 0 && firstRow >= 0 && sum <= queries * 1.001 && firstRow <= sum * 1.001 + 1e-6)) {
         throw new RunError(
-          `sink rate: layer ${layer} head ${at % heads}: the attention of ${queries} queries to key ${key} sums to ${sum}, ` +
+          `sink rate: layer ${layers[layer]} head ${at % heads}: the attention of ${queries} queries to key ${key} sums to ${sum}, ` +
             `of which row 0 has ${firstRow}; expected 0 ≤ row 0 ≤ sum ≤ ${queries}. ` +
             'Where rows do not sum to one, give proxy scores',
         );
       }
       alpha[at] = sum / queries;
-      later[at] = Math.max(0, sum - firstRow);
+      later[at] = causal ? Math.max(0, sum - firstRow) : sum;
     }
     for (const group of groups) {
       epsilons.forEach((epsilon, e) => {
@@ -112,19 +112,19 @@ export class SinkRateSums {
       sinkRatesAll: all,
       alpha: toMap(this.#alpha, () => 1),
       uniformAlpha,
-      received: toMap(this.#later, (l) => uniform[l]!.laterQueries[key]!),
+      received: toMap(this.#later, (l) => uniform[l]!.receivedQueries[key]!),
       uniform: uniform.map(({ received }) => received[key]!),
     };
   }
 
   toJSON(): SinkRateJson {
-    const { windows, epsilons, ...rest } = this.protocol;
+    const { windows, epsilons, layers, ...rest } = this.protocol;
     const counts = (group: Group) => ({
       sum: Array.from(this.#above[group].sum),
       squares: Array.from(this.#above[group].squares),
     });
     return {
-      protocol: { ...rest, windows: [...windows], epsilons: [...epsilons] },
+      protocol: { ...rest, windows: [...windows], epsilons: [...epsilons], layers: [...layers] },
       texts: this.texts,
       alpha: Array.from(this.#alpha),
       later: Array.from(this.#later),
@@ -173,7 +173,8 @@ export class SinkRateSums {
   }
 
   #visibility(layer: number): Visibility {
-    return { T: this.protocol.tokens, window: this.protocol.windows[layer]!, prefix: this.protocol.prefix };
+    const { tokens: T, keys: S, windows, prefix, causal } = this.protocol;
+    return { T, S, window: windows[layer]!, prefix, causal };
   }
 }
 

@@ -1,23 +1,30 @@
 import { InputError } from '../error.ts';
+import { uniformByLayer } from './layer-visibility.ts';
+import type { Setting } from './measurement.ts';
 import type { SinkToken, TokenInfo } from './result.ts';
 import { largestCosine, type Primary, type TurnedToken } from './secondary-detector.ts';
-import { type UniformAttention, uniformAttention } from './uniform.ts';
+import type { UniformAttention } from './uniform.ts';
 
-/** Below this length nothing is announced: uniform attention alone lifts the first keys of short texts above common thresholds. */
-export const leastTokens = 64;
 /** Keys seen by fewer queries are left out, and so are layers whose window shows a key to fewer: their means rest on too little. */
 export const leastQueries = 32;
+
+/**
+ * Below this length nothing is announced. 64 under a causal mask, where uniform attention alone lifts the first keys of short texts above
+ * common thresholds; in bidirectional attention it gives every key 1 / S, and 32 queries are enough.
+ */
+export const leastTokens = (causal: boolean) => (causal ? 64 : leastQueries);
+
 /** Less than this above uniform attention is the rounding of float32. */
 const rounding = 1e-6;
 
-export interface SinkEvidence {
+export interface SinkEvidence extends Pick<Setting, 'windows' | 'causal' | 'hasPattern'> {
   /** [S] the page, unpadded. */
   readonly tokens: readonly TokenInfo[];
-  /** [L] sliding windows, null for full attention. */
-  readonly windows: readonly (number | null)[];
-  /** [L][S] attention received without row 0: mean over heads, and the largest over heads (`receivedByKey`). */
-  readonly mean: readonly ArrayLike<number>[];
-  readonly max: readonly ArrayLike<number>[];
+  /** Queries T, where keys are of another text. Default S. */
+  readonly queries?: number;
+  /** [L][S] attention received (`receivedByKey`): mean over heads, and the largest over heads; null for layers without a pattern. */
+  readonly mean: readonly (ArrayLike<number> | null)[];
+  readonly max: readonly (ArrayLike<number> | null)[];
   /** A head has a sink on a key when it receives more than this. Default 0.3. */
   readonly epsilon?: number;
   /** The residual side, where it was measured: without it every sink is 'attention only'. */
@@ -43,19 +50,22 @@ export interface SinkTokens {
  * and above uniform attention on the mean over layers and heads. Throws an InputError for arrays that do not fit.
  */
 export function findSinkTokens(evidence: SinkEvidence): SinkTokens {
-  const { tokens, windows, epsilon = 0.3, residual } = evidence;
+  const { tokens, windows, epsilon = 0.3, causal = true, residual } = evidence;
   const S = tokens.length;
+  const T = evidence.queries ?? S;
   checkShapes(evidence);
-  const uniform = uniformByLayer(S, windows);
+  const uniform = uniformByLayer({ ...evidence, tokens: T, keys: S });
   const candidates: SinkToken[] = [];
   let strongest: { position: number; excess: number } | null = null;
   for (const [position, token] of tokens.entries()) {
-    const queries = S - position;
+    const queries = causal ? S - position : T;
     if (queries < leastQueries) break;
     const { received, excess } = overLayers(evidence.mean, uniform, position);
     if (strongest === null || excess > strongest.excess) strongest = { position, excess };
     const layers = windows.flatMap((_, l) => {
-      const { queries: seenBy, received: baseline } = uniform[l]!;
+      const own = uniform[l];
+      if (!own) return [];
+      const { queries: seenBy, received: baseline } = own;
       const highest = evidence.max[l]![position]!;
       return seenBy[position]! >= leastQueries && highest > epsilon && highest > baseline[position]! + rounding
         ? [l]
@@ -74,7 +84,7 @@ export function findSinkTokens(evidence: SinkEvidence): SinkTokens {
     });
   }
   const top = strongest?.position ?? null;
-  if (S < leastTokens) return { sinks: [], strongest: top, notes: [tooShort(S)] };
+  if (T < leastTokens(causal)) return { sinks: [], strongest: top, notes: [tooShort(T, causal)] };
   candidates.sort((a, b) => b.excess - a.excess || a.position - b.position);
   const nothing = `No key of the page receives more than ${epsilon} in any head and more than uniform attention gives it.`;
   return { sinks: candidates, strongest: top, notes: candidates.length === 0 ? [nothing] : [] };
@@ -87,34 +97,27 @@ function kindOf(position: number, residual: SinkEvidence['residual']): SinkToken
   return label === 'primary-like' ? 'primary' : label === 'secondary' ? 'secondary' : 'attention only';
 }
 
-/** Means over the layers in which any later query sees the key. */
-function overLayers(mean: SinkEvidence['mean'], uniform: readonly UniformAttention[], position: number) {
+/** Means over the layers in which any other query sees the key. */
+function overLayers(mean: SinkEvidence['mean'], uniform: readonly (UniformAttention | null)[], position: number) {
   let layers = 0;
   let received = 0;
   let baseline = 0;
-  for (const [l, { laterQueries, received: uniformReceived }] of uniform.entries()) {
-    if (laterQueries[position] === 0) continue;
+  for (const [l, own] of uniform.entries()) {
+    if (!own || own.receivedQueries[position] === 0) continue;
     layers++;
     received += mean[l]![position]!;
-    baseline += uniformReceived[position]!;
+    baseline += own.received[position]!;
   }
   return layers === 0
     ? { received: 0, excess: 0 }
     : { received: received / layers, excess: (received - baseline) / layers };
 }
 
-function uniformByLayer(T: number, windows: SinkEvidence['windows']): UniformAttention[] {
-  const byWindow = new Map<number | null, UniformAttention>();
-  return windows.map((window) => {
-    const known = byWindow.get(window) ?? uniformAttention({ T, window });
-    byWindow.set(window, known);
-    return known;
-  });
-}
-
-function checkShapes({ tokens, windows, mean, max }: SinkEvidence): void {
+function checkShapes({ tokens, windows, hasPattern, mean, max }: SinkEvidence): void {
   for (const [name, table] of Object.entries({ mean, max })) {
-    if (table.length !== windows.length || table.some((layer) => layer.length !== tokens.length)) {
+    const fits = (layer: ArrayLike<number> | null, l: number) =>
+      hasPattern?.[l] === false || layer?.length === tokens.length;
+    if (table.length !== windows.length || !table.every(fits)) {
       const came = `${table.length} layers of ${table[0]?.length ?? 0}`;
       throw new InputError(
         `sink tokens: ${name} must hold ${windows.length} layers of ${tokens.length} keys, got ${came}`,
@@ -123,6 +126,9 @@ function checkShapes({ tokens, windows, mean, max }: SinkEvidence): void {
   }
 }
 
-function tooShort(tokens: number): string {
-  return `The page has ${tokens} tokens; under ${leastTokens} no sink is announced, because uniform attention alone lifts the first keys of a short text.`;
+function tooShort(tokens: number, causal: boolean): string {
+  const why = causal
+    ? 'because uniform attention alone lifts the first keys of a short text'
+    : 'because every mean would be over too few queries';
+  return `The page has ${tokens} tokens; under ${leastTokens(causal)} no sink is announced, ${why}.`;
 }

@@ -1,3 +1,4 @@
+import { firstToken } from '../first-token.ts';
 import { massiveCriterion, ratioToMedian } from './massive-detector.ts';
 import type { MassiveActivation } from './result.ts';
 import type { Summarised } from './summary.ts';
@@ -13,7 +14,9 @@ export function massiveSentence({ page, input }: Summarised): string {
     );
   const who = (position: number) => {
     const text = input.page[position]?.text;
-    return position === 0 ? 'the first token' : `position ${position}${text === undefined ? '' : ` (${quoted(text)})`}`;
+    return position === 0
+      ? firstToken({ input })
+      : `position ${position}${text === undefined ? '' : ` (${quoted(text)})`}`;
   };
   const top = largest(page.massive.filter(({ massive }) => massive));
   if (top) {

@@ -1,27 +1,31 @@
-import { checkVisibility, keysSeenBy, laterQueriesThatSee, queriesThatSee, type Visibility } from './visibility.ts';
+import { checkVisibility, keysSeenBy, queriesThatSee, receivedFrom, type Visibility } from './visibility.ts';
 
 /**
  * Attention that is uniform over the keys each query may see: the baseline of every measurement, A_ik = 1 / n_i with n_i the number
- * of keys that query i sees. A learned sink column is not counted: all mass lies on real keys, so this is the highest baseline.
+ * of keys that query i sees: i + 1 in causal attention, S in bidirectional and cross-attention. A learned sink column is not counted: all
+ * mass lies on real keys, so this is the highest baseline.
  */
 export interface UniformAttention {
   /** [S] mean of A_ik over all queries that see key k, its own row included: the importance score of 2410.10781. NaN for keys nobody sees. */
   readonly alpha: Float64Array;
-  /** [S] the same without the first real query (row 0), which can only attend to itself under a causal mask. NaN where no query is left. */
+  /**
+   * [S] the same, in causal attention without the first real query (row 0), which can only attend to itself; in bidirectional attention it is
+   * `alpha`. NaN where no query is left.
+   */
   readonly received: Float64Array;
   /** [S] queries in the mean `alpha`. */
   readonly queries: Int32Array;
   /** [S] queries in the mean `received`. */
-  readonly laterQueries: Int32Array;
+  readonly receivedQueries: Int32Array;
   /** [T] entropy ln n_i of each row in nats; NaN for padding. */
   readonly rowEntropy: Float64Array;
   /** Mean of `rowEntropy` over real rows. */
   readonly entropy: number;
 }
 
-/** One layer of one text, in O(T) by prefix sums of 1 / n_i in double precision. Throws an InputError for impossible sizes. */
+/** One layer of one text, in O(T + S) by prefix sums of 1 / n_i in double precision. Throws an InputError for impossible sizes. */
 export function uniformAttention(visibility: Visibility): UniformAttention {
-  const { T, first } = checkVisibility(visibility);
+  const { T, S, first } = checkVisibility(visibility);
   const rowEntropy = new Float64Array(T).fill(Number.NaN);
   const massBefore = new Float64Array(T + 1); // massBefore[i] = sum of 1 / n over the queries before i
   let entropySum = 0;
@@ -33,18 +37,18 @@ export function uniformAttention(visibility: Visibility): UniformAttention {
     rowEntropy[i] = Math.log(n);
     entropySum += Math.log(n);
   }
-  const alpha = new Float64Array(T);
-  const received = new Float64Array(T);
-  const queries = new Int32Array(T);
-  const laterQueries = new Int32Array(T);
-  for (let k = 0; k < T; k++) {
+  const alpha = new Float64Array(S);
+  const received = new Float64Array(S);
+  const queries = new Int32Array(S);
+  const receivedQueries = new Int32Array(S);
+  for (let k = 0; k < S; k++) {
     const all = queriesThatSee(visibility, k);
-    const later = laterQueriesThatSee(visibility, k);
+    const counted = receivedFrom(visibility, k);
     queries[k] = all.to - all.from;
-    laterQueries[k] = later.to - later.from;
+    receivedQueries[k] = counted.to - counted.from;
     // 0 / 0 gives the NaN that is promised for keys without queries.
     alpha[k] = (massBefore[all.to]! - massBefore[all.from]!) / queries[k]!;
-    received[k] = (massBefore[later.to]! - massBefore[later.from]!) / laterQueries[k]!;
+    received[k] = (massBefore[counted.to]! - massBefore[counted.from]!) / receivedQueries[k]!;
   }
-  return { alpha, received, queries, laterQueries, rowEntropy, entropy: entropySum / (T - first) };
+  return { alpha, received, queries, receivedQueries, rowEntropy, entropy: entropySum / (T - first) };
 }

@@ -24,7 +24,11 @@ export const claimsSchema = z.strictObject({
             z.strictObject({
               about: text,
               /** One for each seed. */
-              values: z.array(z.number()).min(1).max(1024),
+              /** NaN, null in JSON, of a run that diverged. */
+              values: z
+                .array(z.union([z.number(), z.nan(), z.null().transform(() => Number.NaN)]))
+                .min(1)
+                .max(1024),
               /** As the card has it; null where it has none. */
               expected: text.nullable(),
               control: z.boolean(),

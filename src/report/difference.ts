@@ -34,8 +34,8 @@ export function comparedFigures(a: ScanResult, b: ScanResult): ComparedFigure[] 
   });
   return [
     ...rates,
-    figure('attention to key 0', 'share', ({ received }) => mean(received.flat())),
-    figure('  under uniform attention', 'share', ({ uniform }) => mean(uniform)),
+    figure('attention to key 0', 'share', ({ received }) => mean(received.flatMap((heads) => heads ?? []))),
+    figure('  under uniform attention', 'share', ({ uniform }) => mean(uniform.filter((value) => value !== null))),
     figure('top sink, excess', 'share', ({ page }) => page.sinks[0]?.excess ?? null),
     figure('sink tokens', 'number', ({ page }) => page.sinks.length),
     figure('largest / median of the residual', 'number', (result) => finite(largestRatio(result))),
@@ -44,10 +44,14 @@ export function comparedFigures(a: ScanResult, b: ScanResult): ComparedFigure[] 
   ];
 }
 
-/** b − a for each layer and head; null when the maps have different shapes. */
+/** b − a for each layer and head, null in layers without a pattern in either; null when the maps have different shapes. */
 export function differenceMap(a: HeadMap, b: HeadMap): HeadMap | null {
-  if (a.length !== b.length || a.some((row, l) => row.length !== b[l]!.length)) return null;
-  return a.map((row, l) => row.map((value, h) => b[l]![h]! - value));
+  const heads = new Set([...a, ...b].flatMap((row) => (row === null ? [] : [row.length])));
+  if (a.length !== b.length || heads.size > 1) return null;
+  return a.map((row, l) => {
+    const other = b[l];
+    return row && other ? row.map((value, h) => other[h]! - value) : null;
+  });
 }
 
 /** What differs between how two results were made, and would explain a difference without the models: one sentence each. */
@@ -64,6 +68,7 @@ export function unlike(a: ScanResult, b: ScanResult): string[] {
   differ('Different page', ({ input }) => input.source);
   differ('BOS', ({ input }) => (input.bosAdded ? 'added' : 'not added'));
   differ('First id', ({ input }) => String(input.firstIds[0] ?? 'none'));
+  differ('Attention', ({ model }) => (model.causal === false ? 'bidirectional' : 'causal'));
   differ('Weights', ({ model }) => model.provenance.dtypes.join(', '));
   return sentences;
 }

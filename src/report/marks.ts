@@ -7,13 +7,14 @@ export interface LayerMark {
   meaning: string;
 }
 
-/** What sets a layer apart: its window, its learned sink, a massive activation written or erased. What holds for all layers alike is left out. */
-export function layerMarks({ model, page }: ScanResult): LayerMark[][] {
-  const sameWindow = new Set(model.windows).size === 1;
+/** What sets a layer apart: that it has no pattern, its window, its learned sink, a massive activation written or erased. What holds for all layers alike is left out. */
+export function layerMarks({ model, page, received }: ScanResult): LayerMark[][] {
+  const sameWindow = new Set(model.windows.filter((_, l) => received[l])).size < 2;
   const allLearned = model.learnedSinks.length === model.layers;
   return model.windows.map((window, l) => {
     const marks: LayerMark[] = [];
-    if (window !== null && !sameWindow)
+    if (received[l] === null) marks.push({ letter: 'n', words: 'no pattern', meaning: 'no attention pattern (n/a)' });
+    else if (window !== null && !sameWindow)
       marks.push({ letter: 'w', words: `window ${window}`, meaning: 'sliding window' });
     if (!allLearned && model.learnedSinks.includes(l))
       marks.push({ letter: 's', words: 'learned sink', meaning: 'learned sink' });

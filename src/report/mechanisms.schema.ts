@@ -1,11 +1,13 @@
 import { z } from 'zod';
 
-/** The shape of `sinklab.mechanisms/1` for untrusted files: nothing unknown, everything bounded, every number finite. */
+/** The shape of `sinklab.mechanisms/1` for untrusted files: nothing unknown, everything bounded. */
 const text = z.string().max(4096);
 const name = z.string().max(256);
 const real = z.number();
+/** NaN, null in JSON: training diverged. */
+const figure = z.union([real, z.nan(), z.null().transform(() => Number.NaN)]);
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-const figures = z.record(z.string().max(64), real);
+const figures = z.record(z.string().max(64), figure);
 
 export const mechanismsSchema = z.strictObject({
   format: z.literal('sinklab.mechanisms/1'),
@@ -45,7 +47,7 @@ export const mechanismsSchema = z.strictObject({
               seed: count,
               values: figures,
               untrained: figures,
-              gradientNorm: z.strictObject({ mean: real, largest: real }),
+              gradientNorm: z.strictObject({ mean: figure, largest: figure }),
               seconds: real.min(0),
             }),
           ),

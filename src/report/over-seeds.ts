@@ -14,9 +14,10 @@ export function overSeeds(values: readonly (number | null | undefined)[]): OverS
   return { mean, deviation: Math.sqrt(known.reduce((a, b) => a + (b - mean) ** 2, 0) / (known.length - 1)) };
 }
 
-/** `0.95 ± 0.01`, `0.95` for one run, `n/a` for a figure that is not there. */
+/** `0.95 ± 0.01`, `0.95` for one run, `n/a` for a figure that is not there, `diverged` where one of the runs is no number. */
 export function spread(found: OverSeeds | undefined, format: (value: number) => string): string {
   if (found === undefined) return 'n/a';
+  if (Number.isNaN(found.mean)) return 'diverged';
   if (found.deviation === undefined) return format(found.mean);
   return `${format(found.mean)} ± ${format(found.deviation)}`.replace(/\u00a0%(?= ±)/, '');
 }

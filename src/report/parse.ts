@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { LoadError } from '../error.ts';
-import type { PatternSample, ScanResult } from '../measure/result.ts';
+import type { Measured, ScanResult, SinkToken } from '../measure/result.ts';
 import { escapeText } from './escape.ts';
 import { scanSchema } from './scan.schema.ts';
 
@@ -77,25 +77,47 @@ function checkSizes(result: ScanResult, where: string): void {
   result.input.page.forEach((token, i) => {
     if (token.position !== i) fail(`input.page[${i}].position`, String(i), String(token.position));
   });
+  const without = result.received.map((row) => row === null);
+  /** What is null must be so in the same layers everywhere: views look at one of them. */
+  const missing = (path: string, rows: readonly unknown[]) => {
+    const l = rows.findIndex((row, layer) => (row === null) !== without[layer]);
+    if (l >= 0)
+      fail(`${path}[${l}]`, without[l] ? 'null, as received' : 'values, as received', without[l] ? 'values' : 'null');
+  };
   grid('alpha', result.alpha, H, 'head');
   grid('received', result.received, H, 'head');
   size('uniform', result.uniform, L, 'layer');
   grid('page.received', page.received, S, 'token of the page');
   grid('page.uniform', page.uniform, S, 'token of the page');
   grid('page.topSink', page.topSink, H, 'head');
+  if (without.every((none) => none)) fail('received', 'at least one layer with an attention pattern', 'none');
+  missing('alpha', result.alpha);
+  missing('uniform', result.uniform);
+  missing('page.received', page.received);
+  missing('page.uniform', page.uniform);
+  missing('page.topSink', page.topSink);
   if (page.learnedSink) grid('page.learnedSink', page.learnedSink, H, 'head');
   size('page.curves.largest', page.curves.largest, L, 'layer');
   size('page.curves.median', page.curves.median, L, 'layer');
-  page.measured.forEach((one, i) => {
-    const path = `page.measured[${i}]`;
-    if (typeof one.baseline !== 'string') size(`${path}.baseline`, one.baseline, L, 'layer');
-    if (one.kind === 'map') grid(`${path}.values`, one.values, H, 'head');
-    else for (const [s, { values }] of one.series.entries()) size(`${path}.series[${s}].values`, values, L, 'layer');
-  });
-  page.sinks.forEach((sink, i) => {
-    below(`page.sinks[${i}].position`, sink.position, S, 'position');
-    below(`page.sinks[${i}].firstLayer`, sink.firstLayer, L, 'layer');
-    below(`page.sinks[${i}].lastLayer`, sink.lastLayer, L, 'layer');
+  const measured = (where: string, list: readonly Measured[]) =>
+    list.forEach((one, i) => {
+      const path = `${where}[${i}]`;
+      if (typeof one.baseline !== 'string') size(`${path}.baseline`, one.baseline, L, 'layer');
+      if (one.kind === 'map') grid(`${path}.values`, one.values, H, 'head');
+      else for (const [s, { values }] of one.series.entries()) size(`${path}.series[${s}].values`, values, L, 'layer');
+    });
+  measured('page.measured', page.measured);
+  const sinks = (where: string, list: readonly SinkToken[], end: number) =>
+    list.forEach((sink, i) => {
+      below(`${where}[${i}].position`, sink.position, end, 'position');
+      below(`${where}[${i}].firstLayer`, sink.firstLayer, L, 'layer');
+      below(`${where}[${i}].lastLayer`, sink.lastLayer, L, 'layer');
+    });
+  sinks('page.sinks', page.sinks, S);
+  page.highNorm?.forEach((token, i) => {
+    below(`page.highNorm[${i}].position`, token.position, S, 'position');
+    for (const name of ['layer', 'firstLayer', 'lastLayer'] as const)
+      below(`page.highNorm[${i}].${name}`, token[name], L, 'layer');
   });
   page.massive.forEach((entry, i) => {
     below(`page.massive[${i}].layer`, entry.layer, L, 'layer');
@@ -105,21 +127,46 @@ function checkSizes(result: ScanResult, where: string): void {
     below(`page.patterns[${i}].layer`, sample.layer, L, 'layer');
     below(`page.patterns[${i}].head`, sample.head, H, 'head');
     if (sample.T === 0 || sample.T > S) fail(`page.patterns[${i}].T`, `1 to ${S} tokens`, String(sample.T));
-    base64Size(sample, i, fail);
+    base64Size(`page.patterns[${i}].values`, sample.values, sample.T * sample.T, fail);
+    if (sample.sink !== undefined) base64Size(`page.patterns[${i}].sink`, sample.sink, sample.T, fail);
   });
-  for (const control of result.controls) grid(`controls "${control.name}" received`, control.received, H, 'head');
+  const { picture, spectrogram } = result.input;
+  if (picture) base64Size('input.picture.rgb', picture.rgb, picture.width * picture.height * 3, fail);
+  if (spectrogram)
+    base64Size('input.spectrogram.values', spectrogram.values, spectrogram.bins * spectrogram.columns, fail);
+  if (page.cross) {
+    const { keys, received, top, topKey, patterns } = page.cross;
+    if (keys.length === 0) fail('page.cross.keys', 'at least one key', 'none');
+    keys.forEach((token, i) => {
+      if (token.position !== i) fail(`page.cross.keys[${i}].position`, String(i), String(token.position));
+    });
+    grid('page.cross.received', received, keys.length, 'key');
+    grid('page.cross.topKey', topKey, H, 'head');
+    below('page.cross.top', top, keys.length, 'key');
+    sinks('page.cross.sinks', page.cross.sinks, keys.length);
+    measured('page.cross.measured', page.cross.measured);
+    patterns.forEach((sample, i) => {
+      const path = `page.cross.patterns[${i}]`;
+      below(`${path}.layer`, sample.layer, L, 'layer');
+      below(`${path}.head`, sample.head, H, 'head');
+      if (sample.T === 0 || sample.T > S) fail(`${path}.T`, `1 to ${S} tokens`, String(sample.T));
+      if (sample.S !== keys.length) fail(`${path}.S`, `${keys.length} keys`, String(sample.S));
+      base64Size(`${path}.values`, sample.values, sample.T * sample.S, fail);
+    });
+  }
+  for (const { name, received } of result.controls) {
+    grid(`controls "${name}" received`, received, H, 'head');
+    missing(`controls "${name}" received`, received);
+  }
 }
 
 function base64Size(
-  sample: PatternSample,
-  i: number,
+  path: string,
+  values: string,
+  length: number,
   fail: (path: string, expected: string, came: string) => void,
 ): void {
-  const check = (path: string, values: string, length: number) => {
-    const characters = Math.ceil(length / 3) * 4;
-    if (values.length !== characters || /[^A-Za-z0-9+/=]/.test(values))
-      fail(path, `${characters} characters of base64 (${length} bytes)`, `${values.length} characters`);
-  };
-  check(`page.patterns[${i}].values`, sample.values, sample.T * sample.T);
-  if (sample.sink !== undefined) check(`page.patterns[${i}].sink`, sample.sink, sample.T);
+  const characters = Math.ceil(length / 3) * 4;
+  if (values.length !== characters || /[^A-Za-z0-9+/=]/.test(values))
+    fail(path, `${characters} characters of base64 (${length} bytes)`, `${values.length} characters`);
 }

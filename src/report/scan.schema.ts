@@ -15,15 +15,22 @@ const layers = <T extends z.ZodType>(entry: T) => z.array(entry).max(limits.laye
 const tokens = <T extends z.ZodType>(entry: T) => z.array(entry).max(limits.tokens);
 const items = <T extends z.ZodType>(entry: T) => z.array(entry).max(limits.items);
 const perLayer = layers(real);
-const headMap = layers(z.array(share).max(limits.heads));
+const perLayerOrNone = layers(real.nullable());
+/** Null for a layer without an attention pattern. */
+const headMap = layers(z.array(share).max(limits.heads).nullable());
 const base64 = z.string().max(limits.base64);
 
 const token = {
   position: count,
   id: z.number().int().min(-1),
   text,
-  role: z.enum(['bos', 'first', 'template', 'special', 'text']),
+  role: z.enum([
+    ...['bos', 'first', 'template', 'special', 'text'],
+    ...['class', 'separator', 'distillation', 'register', 'patch', 'frame'],
+  ] as const),
   class: z.enum(['space', 'newline', 'digit', 'punctuation', 'letter', 'byte', 'other']),
+  patch: z.exactOptional(z.strictObject({ row: count, column: count })),
+  seconds: z.exactOptional(real.min(0)),
 };
 
 const model = z.strictObject({
@@ -38,6 +45,7 @@ const model = z.strictObject({
   parameters: count,
   windows: layers(count.nullable()),
   learnedSinks: layers(count),
+  causal: z.exactOptional(z.boolean()),
   provenance: z.strictObject({
     format: name,
     revision: z.exactOptional(name),
@@ -68,6 +76,15 @@ const sinkToken = z.strictObject({
   cosine: z.exactOptional(real),
 });
 
+const highNorm = z.strictObject({
+  ...token,
+  firstLayer: count,
+  lastLayer: count,
+  layer: count,
+  norm: real.min(0),
+  ratio: real.min(0),
+});
+
 const massive = z.strictObject({
   layer: count,
   position: count,
@@ -85,7 +102,7 @@ const measuredTexts = {
   title: name,
   about: text,
   quantity: name,
-  baseline: z.union([perLayer, text]),
+  baseline: z.union([perLayerOrNone, text]),
 };
 
 const measured = z.discriminatedUnion('kind', [
@@ -94,7 +111,7 @@ const measured = z.discriminatedUnion('kind', [
     kind: z.literal('curves'),
     log: z.boolean(),
     series: z
-      .array(z.strictObject({ label: name, values: perLayer }))
+      .array(z.strictObject({ label: name, values: perLayerOrNone }))
       .min(1)
       .max(16),
   }),
@@ -125,11 +142,22 @@ const massiveTexts = z.strictObject({
   medianError: real.min(0),
 });
 
+const cross = z.strictObject({
+  keys: tokens(z.strictObject(token)),
+  received: layers(tokens(share).nullable()),
+  top: count,
+  topKey: headMap,
+  sinks: items(sinkToken),
+  measured: z.array(measured).max(16),
+  patterns: items(z.strictObject({ layer: count, head: count, T: count, S: count, values: base64 })),
+});
+
 const page = z.strictObject({
-  received: layers(tokens(share)),
-  uniform: layers(tokens(share)),
+  received: layers(tokens(share).nullable()),
+  uniform: layers(tokens(share).nullable()),
   topSink: headMap,
   sinks: items(sinkToken),
+  highNorm: z.exactOptional(items(highNorm)),
   massive: items(massive),
   written: count.nullable(),
   erased: count.nullable(),
@@ -139,6 +167,7 @@ const page = z.strictObject({
   patterns: items(
     z.strictObject({ layer: count, head: count, T: count, values: base64, sink: z.exactOptional(base64) }),
   ),
+  cross: z.exactOptional(cross),
 });
 
 const control = z.strictObject({
@@ -167,12 +196,21 @@ export const scanSchema = z.strictObject({
     source: text,
     protocol: z.exactOptional(z.strictObject({ texts: count, tokens: count })),
     page: tokens(z.strictObject(token)),
+    picture: z.exactOptional(
+      z.strictObject({ width: count.min(1).max(4096), height: count.min(1).max(4096), rgb: base64 }),
+    ),
+    spectrogram: z.exactOptional(
+      z.strictObject({
+        ...{ bins: count.min(1).max(512), columns: count.min(1).max(4096) },
+        ...{ columnSeconds: real.positive(), soundSeconds: real.min(0), values: base64 },
+      }),
+    ),
   }),
   sinkRates,
   sinkRatesWindow: z.exactOptional(sinkRates),
   alpha: headMap,
   received: headMap,
-  uniform: layers(share),
+  uniform: layers(share.nullable()),
   massiveTexts: z.exactOptional(massiveTexts),
   page,
   controls: z.array(control).max(64),

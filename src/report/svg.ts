@@ -1,3 +1,4 @@
+import { firstToken } from '../first-token.ts';
 import type { ScanResult } from '../measure/result.ts';
 import { escapeText } from './escape.ts';
 import { percent } from './format.ts';
@@ -6,6 +7,7 @@ import { builder } from './html/dom.ts';
 import { curvePlot } from './html/plots.ts';
 import { seriesOf } from './measured.ts';
 import { framed } from './svg-frame.ts';
+import { hasGaps } from './words.ts';
 
 const width = 900;
 
@@ -39,7 +41,9 @@ export function renderSvg(result: ScanResult): string {
   const values = svg(curvePlot(build, pair('Norm of values'), { title: 'Norm of values', quantity: 'norm of values' }));
   const high = Number(map.getAttribute('height'));
   const height = 72 + Math.max(high, 470) + 12;
-  const rate = main ? `${percent(main.rate.mean)} of heads have a sink on the first token` : '';
+  const rate = main
+    ? `${percent(main.rate.mean)} of heads${hasGaps(result) ? ' with a pattern' : ''} have a sink on ${firstToken(result)}`
+    : '';
   return framed(build, {
     ...{ width, height },
     title: `Sink map of ${escapeText(model.source)}`,
@@ -47,8 +51,9 @@ export function renderSvg(result: ScanResult): string {
     notes: [
       {
         ...{ x: 16, y: 50 },
-        text: `Left: mean attention to the first token, ${model.layers} layers × ${model.heads} heads, viridis from 0 to 100 %${main ? ` (sink: above ε ${main.epsilon}; under uniform attention ${percent(main.uniform)} of heads)` : ''}.`,
+        text: `Left: mean attention to ${firstToken(result)}, ${model.layers} layers × ${model.heads} heads, viridis from 0 to 100 %${main ? ` (sink: above ε ${main.epsilon}; under uniform attention ${percent(main.uniform)} of heads)` : ''}.`,
       },
+      ...(hasGaps(result) ? [{ x: 16, y: 66, text: 'n/a: no attention pattern in this layer.' }] : []),
       { x: 484, y: 78, text: 'Right: the top sink (solid) beside the other tokens (dashed).' },
     ],
     pictures: [

@@ -110,7 +110,7 @@ describe('a scan with controls', () => {
     expect(
       off(
         random.received,
-        random.received.map((heads, l) => heads.map(() => first.uniform[l]!)),
+        random.received.map((heads, l) => heads!.map(() => first.uniform[l]!)),
       ),
     ).toBeLessThan(0.01);
     expect(random.largestRatio).toBeLessThan(30);

@@ -6,7 +6,7 @@ import type { Collector, Measurement, TextLayer } from '../../src/measure/measur
 import { measurement as effectiveKeys } from '../../src/measure/measurements/effective-keys.ts';
 import { columnSums, rowEntropy } from '../../src/measure/reductions.ts';
 import { measurements } from '../../src/measure/registry.ts';
-import { rectangle } from '../../src/models/input.ts';
+import { feed } from '../../src/models/feed.ts';
 import { Layerwise } from '../../src/models/layerwise.ts';
 import type { Model } from '../../src/models/model.ts';
 import { ids, openBundled } from './support.ts';
@@ -22,7 +22,7 @@ const settingOf = ({ decoder }: Model, tokens: number) => ({
 async function collect(model: Model, texts: readonly number[][], of = measurements): Promise<Collection> {
   const collection = new Collection(of, settingOf(model, texts[0]!.length));
   const engine = new Layerwise(model, { reduce: collection.reductions });
-  for await (const output of engine.run([rectangle({ ids: texts }, model.decoder.sizes)])) collection.add(output);
+  for await (const output of engine.run([feed(model.stack, { ids: texts })])) collection.add(output);
   return collection;
 }
 

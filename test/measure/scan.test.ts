@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Measured, MeasuredCurves } from '../../src/measure/result.ts';
 import { scan } from '../../src/measure/scan.ts';
+import { replaced } from '../../src/models/model.ts';
 import { capture, ids, inputOf, mean, naiveMeans, off, openBundled } from './support.ts';
 
 const norm = (values: ArrayLike<number>, start: number, width: number) => {
@@ -252,13 +253,13 @@ describe('a scan', () => {
     const own = model.decoder.blocks.map(({ window }) => window === 1);
     expect(own).toEqual([true, false, true]);
     expect(uniform.map((value) => value === 0)).toEqual(own);
-    expect(received.map((heads) => heads.every((value) => value === 0))).toEqual(own);
+    expect(received.map((heads) => heads!.every((value) => value === 0))).toEqual(own);
     expect(found.received[0]!.slice(0, 1)).toEqual([0]);
     expect(off(found.received[0]!.slice(1), [1, 1, 1, 1, 1, 1, 1])).toBeLessThan(1e-6);
 
     const { decoder } = model;
     const single = { ...decoder, blocks: decoder.blocks.slice(1, 2), sizes: { ...decoder.sizes, L: 1 } };
-    const { page } = await scan({ ...model, decoder: single }, inputOf(ids(70)));
+    const { page } = await scan(replaced(model, { stack: single }), inputOf(ids(70)));
     expect(page.received).toHaveLength(1);
     expect(page.sinks.every(({ kind }) => kind === 'attention only')).toBe(true);
   });
@@ -312,6 +313,16 @@ describe('a scan', () => {
     expect(await scan(model, { ...inputOf(ids(5)), tokens: [] }).catch(String)).toBe(
       'InputError: scan: expected a description of each of 5 tokens, got 0',
     );
+  });
+
+  it('refuses texts longer than a table of learned positions', async () => {
+    await using model = await openBundled('gpt2');
+    const { embeddedPositions: most } = model.decoder;
+    const refusal = (page: number, text: number) => scan(model, inputOf(ids(page), [ids(text)])).catch(String);
+    const told = (what: string) =>
+      `InputError: scan: gpt2 has learned ${most} positions, ${what} has ${most! + 1} tokens; give a shorter one`;
+    expect(await refusal(most! + 1, 4)).toBe(told('the page'));
+    expect(await refusal(4, most! + 1)).toBe(told('text 0'));
   });
 
   it('says by layer that the model’s numbers are not finite', async () => {

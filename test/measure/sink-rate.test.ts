@@ -186,7 +186,7 @@ describe('proxy scores', () => {
     expect(() => proxyScores([0, 0, Number.NaN, 0], { T: 2 })).toThrow(
       'proxyScores: similarity of query 1 to key 0 is NaN',
     );
-    expect(() => proxyScores([1], { T: 2 })).toThrow('proxyScores: similarity must hold T × T = 4 values, got 1');
+    expect(() => proxyScores([1], { T: 2 })).toThrow('proxyScores: similarity must hold T × S = 4 values, got 1');
   });
 });
 

@@ -121,6 +121,53 @@ describe('the summary of a scan', () => {
     ]);
   });
 
+  it('does not say "whatever it is" of a BOS, which no control moves', () => {
+    const [, line] = sentences((r) => (r.input.page[0]!.role = 'bos'));
+    expect(line).toBe('Layers 1–2 send 40–70 % of their attention to the first token (under uniform attention 6 %).');
+  });
+
+  it('counts heads with a pattern only, where some layers have none', () => {
+    const [first, second] = sentences((r) => {
+      r.received[1] = null;
+      r.uniform[1] = null;
+    });
+    expect(first).toMatch(/^Sink rate at ε 0\.3: 48 % of heads with a pattern have a sink on the first token /);
+    expect(second).toMatch(/^Layer 2 sends 70 % of its attention to the first token/);
+  });
+
+  it('names the class token of an encoder, its strongest layer for another sink, and tokens of high norm', () => {
+    const all = sentences((r) => {
+      r.model.causal = false;
+      r.input.page[0] = token(0, '[CLS]', 'class');
+      r.sinkRates = [rate(0)];
+      r.page.topSink = [[0.2, 0.3], null, [0.7, 0.5], [0.1, 0.1]];
+      r.page.sinks = [sink(63, '[SEP]')];
+      r.page.highNorm = [{ ...token(12, ','), firstLayer: 1, lastLayer: 2, layer: 2, norm: 90, ratio: 6.04 }];
+    });
+    expect(all[0]).toBe(
+      'No attention sink on the class token: at ε 0.3 none of the heads has one (100 texts of 64 tokens, deviation 2 %).',
+    );
+    expect(all).toContain(
+      'On the page the strongest sink is not the class token but "[SEP]" at position 63: it receives 45 % over all layers and heads (under uniform attention 1 %), the most in layer 2, 60 %.',
+    );
+    expect(all).toContain(
+      'High norm on the page: 1 token; the longest, "," at position 12, has 6 × the median after layer 2.',
+    );
+    expect(all.join()).not.toContain('BOS');
+  });
+
+  it('announces sinks of bidirectional attention from 32 tokens on', () => {
+    const change = (r: Summarised, tokens: number) => {
+      r.model.causal = false;
+      delete r.input.protocol;
+      r.input.page = r.input.page.slice(0, tokens);
+    };
+    expect(sentences((r) => change(r, 31))[0]).toBe(
+      'The text has 31 tokens: under 32 no attention sink is announced, because every mean would be over too few queries.',
+    );
+    expect(sentences((r) => change(r, 32))[0]).toMatch(/^Sink rate at ε 0\.3: 48 % of heads have a sink/);
+  });
+
   it('says "whatever it is" only when the layers keep it with another token in front', () => {
     const line = 'Layers 1–2 send 40–70 % of their attention to the first token (under uniform attention 6 %).';
     expect(sentences((r) => r.controls.splice(1, 1))[1]).toBe(line);

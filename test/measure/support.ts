@@ -1,8 +1,10 @@
 import { openLocal } from '../../src/load/open-local.ts';
 import type { TokenInfo } from '../../src/load/token-roles.ts';
 import type { ScanInput } from '../../src/measure/scan.ts';
-import { createModel, type Model } from '../../src/models/model.ts';
+import { createModel, type Model, replaced } from '../../src/models/model.ts';
+import { llamaBlock } from '../../src/models/parts/llama-block.ts';
 import { run } from '../../src/models/run.ts';
+import { readsTokens } from '../../src/models/stack.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
 import { bundled } from '../fixtures.ts';
 
@@ -21,6 +23,22 @@ export async function openBundled(family: string, change: Change = (_, values) =
     close: () => stored.close(),
   };
   return createModel({ checkpoint, runtime: nodeRuntime({ threads: 1 }) });
+}
+
+/** The bundled Llama with attention in both directions, without positions, in windows where given. */
+export function bidirectional(model: Model, windows: readonly (number | undefined)[] = []): Model {
+  const { stack } = model;
+  if (!readsTokens(stack)) throw new Error('the fixture reads no tokens');
+  const F = Number(model.checkpoint.config.intermediate_size);
+  const blocks = stack.blocks.map((_, layer) =>
+    llamaBlock({
+      at: (name) => `model.layers.${layer}.${name}`,
+      sizes: { ...stack.sizes, F },
+      ...{ epsilon: 1e-6, rotary: undefined, activation: 'silu', causal: false },
+      window: windows[layer],
+    }),
+  );
+  return replaced(model, { stack: { ...stack, causal: false, blocks } });
 }
 
 /** Ids below 97, the smallest vocabulary of the fixtures; another text for each seed. */
@@ -66,16 +84,14 @@ const hooks = {
 } as const;
 
 export async function capture(model: Model, text: readonly number[]): Promise<Captured> {
-  const wanted = Object.values(hooks).filter(
-    (hook) => hook !== 'attn.hook_sink' || model.decoder.blocks[0]!.learnedSink,
-  );
+  const wanted = Object.values(hooks).filter((hook) => hook !== 'attn.hook_sink' || model.stack.blocks[0]!.learnedSink);
   const { captured } = await run(
     model,
     { ids: [[...text]] },
     { capture: wanted.map((hook) => `blocks.*.${hook}` as const), logits: false },
   );
   const layers = (hook: (typeof hooks)[keyof typeof hooks]) =>
-    model.decoder.blocks.map((_, l) => captured.get(`blocks.${l}.${hook}`)?.data as ArrayLike<number>);
+    model.stack.blocks.map((_, l) => captured.get(`blocks.${l}.${hook}`)?.data as ArrayLike<number>);
   return {
     pattern: layers(hooks.pattern),
     residual: layers(hooks.residual),
@@ -86,7 +102,7 @@ export async function capture(model: Model, text: readonly number[]): Promise<Ca
   };
 }
 
-/** Σ_t A_tk / number of queries t ≥ `from` that see key k, for each head, in plain loops; 0 where there are none. */
+/** Σ_t A_tk / number of queries t ≥ `from` that see key k, for each head, in plain loops; 0 where there are none. `both`: in both directions. */
 export function naiveMeans(
   pattern: ArrayLike<number>,
   H: number,
@@ -94,12 +110,16 @@ export function naiveMeans(
   k: number,
   window: number | undefined,
   from: number,
+  both = false,
 ) {
   return Array.from({ length: H }, (_, h) => {
     let sum = 0;
     let queries = 0;
-    for (let t = Math.max(k, from); t < T && t - k < (window ?? T); t++, queries++)
+    for (let t = from; t < T; t++) {
+      if ((both ? Math.abs(t - k) : t - k) >= (window ?? T) || (!both && t < k)) continue;
       sum += pattern[(h * T + t) * T + k]!;
+      queries++;
+    }
     return queries > 0 ? sum / queries : 0;
   });
 }

@@ -3,11 +3,12 @@ import { uniformAttention } from '../../src/measure/uniform.ts';
 import { keysSeenBy, queriesThatSee } from '../../src/measure/visibility.ts';
 import { naiveUniform, naiveVisible } from './naive/uniform.ts';
 
-const cases: { T: number; window: number | null; first: number; prefix: number }[] = [];
+const cases: { T: number; window: number | null; first: number; prefix: number; causal: boolean }[] = [];
 for (const T of [1, 2, 21, 64]) {
   for (const window of [null, 1, 2, 8, 100]) {
     for (const first of [0, 3]) {
-      for (const prefix of [0, 1, 5, 70]) if (first < T) cases.push({ T, window, first, prefix });
+      for (const prefix of [0, 1, 5, 70]) if (first < T) cases.push({ T, window, first, prefix, causal: true });
+      if (first < T) cases.push({ T, window, first, prefix: 0, causal: false });
     }
   }
 }
@@ -24,10 +25,10 @@ describe('uniform attention', () => {
   });
 
   it('leaves row 0 out of received for key 0 and nothing out for later keys', () => {
-    const { alpha, received, laterQueries } = uniformAttention({ T: 4 });
+    const { alpha, received, receivedQueries } = uniformAttention({ T: 4 });
     expect(received[0]).toBeCloseTo((1 / 2 + 1 / 3 + 1 / 4) / 3, 14);
     expect(Array.from(received.subarray(1))).toEqual(Array.from(alpha.subarray(1)));
-    expect(Array.from(laterQueries)).toEqual([3, 3, 2, 1]);
+    expect(Array.from(receivedQueries)).toEqual([3, 3, 2, 1]);
   });
 
   it('passes 0.3 at key 0 in texts of nine tokens and not in texts of ten', () => {
@@ -36,12 +37,13 @@ describe('uniform attention', () => {
   });
 
   it('is the plain mean of the drawn mask for every length, window, padding and prefix', () => {
-    for (const { T, window, first, prefix } of cases) {
-      const fast = uniformAttention({ T, window, first, prefix });
-      const slow = naiveUniform(T, window, first, prefix);
-      const label = JSON.stringify({ T, window, first, prefix });
+    for (const given of cases) {
+      const { T, window, first, prefix, causal } = given;
+      const fast = uniformAttention(given);
+      const slow = naiveUniform(T, window, first, prefix, causal);
+      const label = JSON.stringify(given);
       expect(Array.from(fast.queries), label).toEqual(slow.queries);
-      expect(Array.from(fast.laterQueries), label).toEqual(slow.laterQueries);
+      expect(Array.from(fast.receivedQueries), label).toEqual(slow.receivedQueries);
       for (const name of ['alpha', 'received'] as const) {
         slow[name].forEach((value, k) => {
           if (Number.isNaN(value)) expect(fast[name][k], `${label} ${name} ${k}`).toBeNaN();
@@ -55,11 +57,12 @@ describe('uniform attention', () => {
   it('lists for each query and each key exactly the visible range of the mask', () => {
     let compared = 0;
     let different = 0;
-    for (const { T, window, first, prefix } of cases) {
-      const visible = naiveVisible(T, window, first, prefix);
+    for (const given of cases) {
+      const { T, window, first, prefix, causal } = given;
+      const visible = naiveVisible(T, window, first, prefix, causal);
       for (let a = 0; a < T; a++) {
-        const keys = keysSeenBy({ T, window, first, prefix }, a);
-        const queries = queriesThatSee({ T, window, first, prefix }, a);
+        const keys = keysSeenBy(given, a);
+        const queries = queriesThatSee(given, a);
         for (let b = 0; b < T; b++) {
           compared += 2;
           if (visible[a]![b] !== (b >= keys.from && b < keys.to)) different++;
@@ -83,6 +86,37 @@ describe('uniform attention', () => {
     expect(padded.alpha[2]).toBeCloseTo(0.75, 14);
     expect(uniformAttention({ T: 4, window: 1 }).received[0]).toBeNaN();
     expect(uniformAttention({ T: 4, window: 1 }).received[1]).toBe(1);
+  });
+
+  it('is 1 / S for every key where attention is bidirectional, row 0 counted', () => {
+    const { alpha, received, receivedQueries, entropy } = uniformAttention({ T: 8, causal: false });
+    for (let k = 0; k < 8; k++) {
+      expect(alpha[k]).toBeCloseTo(1 / 8, 15);
+      expect(received[k]).toBe(alpha[k]);
+    }
+    expect(Array.from(receivedQueries)).toEqual(Array(8).fill(8));
+    expect(entropy).toBeCloseTo(Math.log(8), 14);
+  });
+
+  it('counts keys on both sides of a query in a bidirectional window, |i − k| < window', () => {
+    const { queries, alpha } = uniformAttention({ T: 5, window: 2, causal: false });
+    expect(Array.from(queries)).toEqual([2, 3, 3, 3, 2]);
+    expect(alpha[0]).toBeCloseTo((1 / 2 + 1 / 3) / 2, 15);
+    expect(alpha[2]).toBeCloseTo(1 / 3, 15);
+  });
+
+  it('is over the keys of the other text in cross-attention', () => {
+    const { alpha, queries, rowEntropy } = uniformAttention({ T: 3, S: 7, causal: false });
+    expect(alpha).toHaveLength(7);
+    for (const value of alpha) expect(value).toBeCloseTo(1 / 7, 15);
+    expect(Array.from(queries)).toEqual(Array(7).fill(3));
+    expect(Array.from(rowEntropy)).toEqual(Array(3).fill(Math.log(7)));
+    expect(() => uniformAttention({ T: 3, S: 7 })).toThrow(
+      'visibility: S must be T = 3 unless attention is bidirectional, without window and padding, got 7',
+    );
+    expect(() => uniformAttention({ T: 3, prefix: 2, causal: false })).toThrow(
+      'visibility: prefix must be 0 where attention is bidirectional, got 2',
+    );
   });
 
   it('refuses impossible sizes and names them', () => {

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openLocal } from '../../src/load/open-local.ts';
+import type { HeadMap } from '../../src/measure/result.ts';
 import { scan } from '../../src/measure/scan.ts';
 import { createModel } from '../../src/models/model.ts';
 import { nodeRuntime } from '../../src/runtime/node.ts';
@@ -27,14 +28,14 @@ describe.skipIf(needsChromium !== '')(`a scan in a real page${needsChromium}`, (
     });
     const here = await scan(model, describeIds(model.decoder.sizes.V));
     const there = await opened.call<Awaited<ReturnType<typeof scanInPage>>>('scanInPage', address);
-    const pairs: [number[][], number[][]][] = [
+    const pairs: [HeadMap, HeadMap][] = [
       [there.alpha, here.alpha],
       [there.received, here.received],
       [there.largest, here.page.curves.largest],
     ];
     for (const [ours, theirs] of pairs)
       for (const [l, row] of theirs.entries())
-        for (const [h, value] of row.entries())
+        for (const [h, value] of row!.entries())
           expect(Math.abs(ours[l]![h]! - value)).toBeLessThan(1e-4 * Math.max(1, value));
     expect(there.sinkRates[0]!.rate.mean).toBe(here.sinkRates[0]!.rate.mean);
   });

@@ -8,6 +8,7 @@ import type { MeasuredMap } from '../../src/measure/result.ts';
 import { renderCompareHtml } from '../../src/report/html/compare.ts';
 import { renderHtml } from '../../src/report/html/scan.ts';
 import { example, hostileTokens } from './example.ts';
+import { crossExample, hybridExample, pictureExample } from './example-other.ts';
 
 const executablePath = process.env.SINKLAB_CHROMIUM ?? '/usr/bin/chromium';
 const here = existsSync(executablePath);
@@ -163,8 +164,106 @@ describe.skipIf(!here)('the page in a headless Chromium (needs Chromium, or its 
     await page.close();
   });
 
+  it('says n/a of layers without a pattern, on the map, in its table and in the strip', async () => {
+    const hybrid = hybridExample([0, 2], { layers: 4, heads: 3, tokens: 70, patterns: [[1, 1]] });
+    const { page, log } = await open(await renderHtml(hybrid));
+    expect(await page.isVisible('#map-none')).toBe(true);
+    expect(await page.textContent('#map-none-text')).toBe('n/a: no attention pattern in this layer');
+    await page.focus('#map-canvas');
+    await page.keyboard.press('ArrowDown');
+    const told = await page.textContent('#map-output');
+    expect(told).toMatch(/^Layer 2, head \d: n\/a, no attention pattern in this layer; this layer: no pattern$/);
+    expect(await page.textContent('#pattern-output')).toMatch(/ the layer has none\.$/);
+    await page.click('#map-details summary');
+    expect(await page.textContent('#map-table tbody tr:nth-child(1) td')).toBe('n/a');
+    expect(await page.textContent('#map-table tbody tr:nth-child(2) td')).toMatch(/ %$/);
+    await page.selectOption('#strip-layer', { label: 'layer 2 (n/a)' });
+    await page.hover('#strip [data-position="2"]');
+    expect(await page.textContent('#strip-output')).toContain('n/a, no attention pattern; layer 2');
+    await page.selectOption('#map-choice', { label: 'Effective number of keys' });
+    expect(await page.isVisible('#map-none')).toBe(true);
+    expect(log).toEqual({ violations: [], errors: [] });
+    await page.close();
+    const { page: plain } = await open(await renderHtml(small));
+    expect(await plain.isVisible('#map-none')).toBe(false);
+    await plain.close();
+  });
+
+  it('lays patches out as in their picture, marks sinks and high norm, and shows keys after a query', async () => {
+    const picture = pictureExample();
+    const { page, log } = await open(await renderHtml(picture));
+    const box = async (position: number) => (await page.locator(`#strip [data-position="${position}"]`).boundingBox())!;
+    const [first, right, below] = [await box(2), await box(3), await box(10)];
+    expect(right.y).toBe(first.y);
+    expect(right.x).toBeGreaterThan(first.x);
+    expect(below.x).toBe(first.x);
+    expect(below.y).toBeGreaterThan(first.y);
+    expect(await page.locator('#strip .high').count()).toBe(1);
+    await page.hover('#strip [data-position="30"]');
+    expect(await page.textContent('#strip-output')).toMatch(
+      /^Token 30 3,4 \(patch in row 3, column 4\) received .*; sink 2 of 2; of high norm$/,
+    );
+    await page.click('#strip [data-position="30"]');
+    expect(await page.textContent('#pattern-output')).toMatch(/ on the mean over the 66 queries$/);
+    const above = await page.evaluate(() => {
+      const canvas = document.querySelector<HTMLCanvasElement>('#pattern-canvas')!;
+      return canvas.getContext('2d')!.getImageData(canvas.width - 20, 120, 1, 1).data[3];
+    });
+    expect(above).toBe(255);
+    expect(log).toEqual({ violations: [], errors: [] });
+    await page.close();
+  });
+
+  it('draws the picture with frames around its sinks, and links it with the patches', async () => {
+    const { page, log } = await open(await renderHtml(pictureExample()));
+    const pixel = (column: number, row: number, x: number, y: number) =>
+      page.evaluate(
+        ([c, r, dx, dy]) => {
+          const canvas = document.querySelector<HTMLCanvasElement>('#picture-canvas')!;
+          const at = (place: number, part: number, size: number) => Math.floor(((place + part) / 8) * size);
+          const context = canvas.getContext('2d')!;
+          return [...context.getImageData(at(c!, dx!, canvas.width), at(r!, dy!, canvas.height), 1, 1).data].slice(
+            0,
+            3,
+          );
+        },
+        [column, row, x, y],
+      );
+    await expect.poll(() => pixel(1, 1, 0.5, 0.5)).toEqual([240, 20, 20]);
+    expect(await pixel(6, 6, 0.5, 0.5)).toEqual([20, 20, 240]);
+    // Position 30 is the patch in row 3, column 4: a frame in the colour of sinks.
+    expect(await pixel(4, 3, 0.5, 0)).toEqual([192, 79, 0]);
+    const box = (await page.locator('#picture-canvas').boundingBox())!;
+    await page.hover('#picture-canvas', { position: { x: (box.width * 4.5) / 8, y: (box.height * 3.5) / 8 } });
+    expect(await page.textContent('#strip-output')).toMatch(/^Token 30 3,4 /);
+    expect(await page.locator('#strip .chosen').getAttribute('data-position')).toBe('30');
+    // Reading pixels back as often as this test does is told on the console.
+    expect(log.errors.filter((text) => !text.includes('getImageData'))).toEqual([]);
+    expect(log.violations).toEqual([]);
+    await page.close();
+  });
+
+  it('reads out cross-attention where the keys or the pointer choose', async () => {
+    const { page, log } = await open(await renderHtml(crossExample()));
+    const told = () => page.textContent('#cross-output');
+    await expect
+      .poll(told)
+      .toMatch(/^Query 0 .* → key 7 0\.14s \(frame from 0\.14 s\): 0\.8 %; uniform attention 2\.0 %$/);
+    await page.focus('#cross-canvas');
+    for (const key of ['ArrowDown', 'ArrowDown']) await page.keyboard.press(key);
+    expect(await told()).toMatch(/^Query 2 .* → key 7 .*: 78\.4 %;/);
+    const box = (await page.locator('#cross-canvas').boundingBox())!;
+    await page.mouse.move(box.x + box.width - 8, box.y + 22 + 7);
+    expect(await told()).toMatch(/^Query 0 .* → key 49 /);
+    await page.selectOption('#map-choice', { label: 'cross-attention to key 7' });
+    expect(await page.textContent('#map-none-text')).toBe('n/a: no attention to the memory in this layer');
+    expect(log).toEqual({ violations: [], errors: [] });
+    await page.close();
+  });
+
   it.each(['light', 'dark'] as const)('is no wider than a phone of 390 pixels (%s)', async (colorScheme) => {
-    for (const html of [await renderHtml(small), await renderCompareHtml(small, example())]) {
+    const pages = [small, pictureExample(), crossExample()].map((result) => renderHtml(result));
+    for (const html of [...(await Promise.all(pages)), await renderCompareHtml(small, example())]) {
       const { page, log } = await open(html, { viewport: { width: 390, height: 844 }, colorScheme });
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
       expect(log).toEqual({ violations: [], errors: [] });

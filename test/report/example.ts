@@ -138,7 +138,7 @@ export function example(options: ExampleOptions = {}): ScanResult {
     },
     sinkRates: rates(0.52),
     ...(options.windows ? { sinkRatesWindow: rates(0.11) } : {}),
-    alpha: received.map((row) => row.map((value) => round(Math.min(1, value + (1 - value) / 64)))),
+    alpha: received.map((row) => row?.map((value) => round(Math.min(1, value + (1 - value) / 64))) ?? null),
     received,
     uniform,
     massiveTexts: {
@@ -151,7 +151,7 @@ export function example(options: ExampleOptions = {}): ScanResult {
     page: {
       received: pageReceived,
       uniform: pageUniform,
-      topSink: received.map((row) => row.map((value) => round(value * 0.96))),
+      topSink: received.map((row) => row?.map((value) => round(value * 0.96)) ?? null),
       sinks: [
         {
           ...page[0]!,

@@ -76,12 +76,13 @@ describe('render', () => {
     values: Uint8Array,
     T: number,
     view: { query: number; key: number; n: number },
+    causal: boolean,
   ): number[] {
     const pixels = Array<number>(size * size).fill(0);
     for (let t = 0; t < view.n; t++)
       for (let s = 0; s < view.n; s++) {
         const at = Math.floor((t * size) / view.n) * size + Math.floor((s * size) / view.n);
-        if (view.key + s <= view.query + t)
+        if (!causal || view.key + s <= view.query + t)
           pixels[at] = Math.max(pixels[at]!, palette[values[(view.query + t) * T + view.key + s]!]!);
       }
     return pixels;
@@ -95,14 +96,16 @@ describe('render', () => {
     [65, 10, { query: 0, key: 30, n: 35 }],
   ])('shows the largest cell of each pixel: %i tokens on %i pixels, view %o', (T, size, view) => {
     const values = Uint8Array.from({ length: T * T }, (_, i) => (Math.imul(i + 1, 2654435761) >>> 24) & 255);
-    const pixels = new Uint32Array(size * size);
-    render(pixels, size, values, T, view, palette);
-    expect([...pixels]).toEqual(naive(size, values, T, view));
+    for (const causal of [true, false]) {
+      const pixels = new Uint32Array(size * size);
+      render(pixels, size, values, T, view, palette, causal);
+      expect([...pixels]).toEqual(naive(size, values, T, view, causal));
+    }
   });
 
   it('enlarges a view of fewer cells than pixels', () => {
     const pixels = new Uint32Array(16);
-    render(pixels, 4, Uint8Array.from([9, 0, 7, 8]), 2, { query: 0, key: 0, n: 2 }, palette);
+    render(pixels, 4, Uint8Array.from([9, 0, 7, 8]), 2, { query: 0, key: 0, n: 2 }, palette, true);
     expect([...pixels]).toEqual([10, 10, 0, 0, 10, 10, 0, 0, 8, 8, 9, 9, 8, 8, 9, 9]);
   });
 });

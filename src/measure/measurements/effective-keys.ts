@@ -1,7 +1,7 @@
+import { uniformByLayer } from '../layer-visibility.ts';
 import type { Measurement } from '../measurement.ts';
 import { rowEntropy, sinkMass } from '../reductions.ts';
 import { RowMeans } from '../row-means.ts';
-import { uniformAttention } from '../uniform.ts';
 
 /**
  * Effective number of keys of each head: exp(entropy) of an attention row, mean over queries (2303.06296 for the entropy). n for a row
@@ -17,13 +17,9 @@ export const measurement: Measurement<(number[] | null)[]> = {
   takes: [],
   collect: (setting) =>
     new RowMeans(setting, ({ reduced: { rowEntropy, sinkMass } }) =>
-      rowEntropy!.map((entropy, row) => effectiveKeys(entropy, 1 - (sinkMass?.[row] ?? 0))),
+      rowEntropy?.map((entropy, row) => effectiveKeys(entropy, 1 - (sinkMass?.[row] ?? 0))),
     ),
-  baseline: ({ tokens, windows }) =>
-    windows.map((window) => {
-      const { rowEntropy } = uniformAttention({ T: tokens, window });
-      return rowEntropy.reduce((sum, entropy) => sum + Math.exp(entropy), 0) / tokens;
-    }),
+  baseline: (setting) => uniformByLayer(setting).map((uniform) => uniform && mean(uniform.rowEntropy.map(Math.exp))),
   pictures: (found) => [
     {
       kind: 'map',
@@ -38,3 +34,5 @@ export const measurement: Measurement<(number[] | null)[]> = {
 
 const effectiveKeys = (entropy: number, mass: number) =>
   mass < 0.001 ? Number.NaN : mass * Math.exp(Math.max(0, entropy) / mass);
+
+const mean = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -1,7 +1,7 @@
+import { uniformByLayer } from '../layer-visibility.ts';
 import type { Measurement } from '../measurement.ts';
 import { rowEntropy } from '../reductions.ts';
 import { RowMeans } from '../row-means.ts';
-import { uniformAttention } from '../uniform.ts';
 
 /**
  * Entropy of attention rows, −Σ_k p_k ln p_k in nats (2303.06296), mean over queries: near ln n for attention spread over n keys, near 0
@@ -15,14 +15,14 @@ export const measurement: Measurement<(number[] | null)[]> = {
   reductions: { rowEntropy },
   takes: [],
   collect: (setting) => new RowMeans(setting, ({ reduced }) => reduced.rowEntropy),
-  baseline: ({ tokens, windows }) => windows.map((window) => uniformAttention({ T: tokens, window }).entropy),
+  baseline: (setting) => uniformByLayer(setting).map((uniform) => uniform?.entropy ?? null),
   pictures: (found) => [
     {
       kind: 'curves',
       about: 'Mean over heads and queries of the page.',
       quantity: 'nats',
       log: false,
-      series: [{ label: 'measured', values: found.map((heads) => mean(heads ?? [0])) }],
+      series: [{ label: 'measured', values: found.map((heads) => heads && mean(heads)) }],
     },
   ],
 };

@@ -1,14 +1,14 @@
+import { uniformByLayer, visibilityOf } from '../layer-visibility.ts';
 import type { Collector, CurvesPicture, Measurement, Setting, TextLayer } from '../measurement.ts';
 import { turnedQueries } from '../reductions.ts';
 import { type ScoreSplit, scoreSplit } from '../score-split.ts';
 import { besideOthers } from '../sink-and-others.ts';
-import { uniformAttention } from '../uniform.ts';
 
 /**
  * The scores split into norms and cosine, q · k = ‖q‖ ‖k‖ cos(q, k) after RoPE, and the norms of values (2410.10781): at a sink the cosine
- * is large, while key and value are short.
+ * is large, while key and value are short. Null for a layer without queries and keys.
  */
-export const measurement: Measurement<readonly ScoreSplit[]> = {
+export const measurement: Measurement<readonly (ScoreSplit | null)[]> = {
   name: 'score-split',
   title: 'Norms and cosine of the scores',
   source: '2410.10781',
@@ -27,7 +27,7 @@ export const measurement: Measurement<readonly ScoreSplit[]> = {
         `Norm of ${what}`,
         'L2 norm, mean over heads',
         besideOthers(
-          layers.map((layer) => layer[name]),
+          layers.map((layer) => layer?.[name] ?? null),
           top,
         ),
       );
@@ -39,29 +39,30 @@ export const measurement: Measurement<readonly ScoreSplit[]> = {
         'Cosine between queries and keys',
         'cosine, mean over heads',
         besideOthers(
-          layers.map(({ cosine }) => cosine),
+          layers.map((layer) => layer?.cosine ?? null),
           top,
           // Every pair of a query and a key that it sees counts once.
-          setting.windows.map((window) => uniformAttention({ T: setting.tokens, window }).queries),
+          uniformByLayer(setting).map((uniform) => uniform?.queries ?? null),
         ),
       ),
     ];
   },
 };
 
-class SplitCollector implements Collector<readonly ScoreSplit[]> {
-  private readonly layers: ScoreSplit[] = [];
+class SplitCollector implements Collector<readonly (ScoreSplit | null)[]> {
+  private readonly layers: (ScoreSplit | null)[] = [];
 
   constructor(private readonly setting: Setting) {}
 
   add({ layer, reduced, k, v }: TextLayer): void {
-    const { tokens: T, sizes, windows } = this.setting;
+    const { sizes } = this.setting;
+    const { T, S = T, window = null, causal = true } = visibilityOf(this.setting, layer);
     const { H, D } = sizes;
-    const G = k.length / (T * D);
-    this.layers.push(scoreSplit({ q: reduced.turnedQueries!, k, v, T, H, G, D, window: windows[layer]! }));
+    const q = reduced.turnedQueries;
+    this.layers.push(q ? scoreSplit({ q, k, v, T, S, H, G: k.length / (S * D), D, window, causal }) : null);
   }
 
-  finish(): readonly ScoreSplit[] {
+  finish(): readonly (ScoreSplit | null)[] {
     return this.layers;
   }
 }

@@ -4,6 +4,7 @@ import { comparedFigures, differenceMap, unlike } from '../difference.ts';
 import { escapeText } from '../escape.ts';
 import { largest, mean, number, percent } from '../format.ts';
 import { measuredCurves, seriesOf } from '../measured.ts';
+import { withoutRow0 } from '../words.ts';
 import { type Builder, builder } from './dom.ts';
 import { curvePlot, figure, tidy } from './plots.ts';
 import { shell } from './shell.ts';
@@ -34,7 +35,7 @@ export async function renderCompareHtml(a: ScanResult, b: ScanResult): Promise<s
     element(
       'p',
       { class: 'soft' },
-      'Mean attention to key 0 without its own row, layers down and heads across, both on one scale from 0 to 100 %.',
+      `Mean attention to key 0${withoutRow0(a) && withoutRow0(b)}, layers down and heads across, both on one scale from 0 to 100 %.`,
     ),
     both((result, letter) => mapPlot(build, result.received, letter)),
     ...(difference === null
@@ -83,8 +84,9 @@ function figures(build: Builder, a: ScanResult, b: ScanResult): HTMLElement {
 
 /** A head map as SVG cells; `signed` values on a diverging scale that ends at the tenth above the largest. */
 export function mapPlot(build: Builder, map: HeadMap, title: string, signed = false): HTMLElement {
-  const cells = map.flatMap((row, layer) => row.map((value, head) => ({ layer, head, value })));
-  const heads = map[0]?.length ?? 0;
+  const cells = map.flatMap((row, layer) => (row ?? []).map((value, head) => ({ layer, head, value })));
+  const heads = map.find((row) => row !== null)?.length ?? 0;
+  const gaps = map.flatMap((row, layer) => (row === null ? [layer] : []));
   const every = (count: number, most: number) => {
     const step = [1, 2, 4, 5, 8, 10, 16, 20, 32, 64].find((s) => count / s <= most) ?? 128;
     return Array.from({ length: Math.ceil(count / step) }, (_, i) => i * step);
@@ -99,8 +101,8 @@ export function mapPlot(build: Builder, map: HeadMap, title: string, signed = fa
     marginBottom: 10,
     marginRight: 10,
     padding: 0,
-    x: { label: 'head', axis: 'top', ticks: every(heads, 16) },
-    y: { label: 'layer', ticks: every(map.length, 32) },
+    x: { label: 'head', axis: 'top', domain: Array.from({ length: heads }, (_, h) => h), ticks: every(heads, 16) },
+    y: { label: 'layer', domain: map.map((_, layer) => layer), ticks: every(map.length, 32) },
     color: signed
       ? { type: 'linear', scheme: 'puor', domain: [-reach(map), reach(map)] }
       : { type: 'linear', scheme: 'viridis', domain: [0, 1] },
@@ -111,6 +113,14 @@ export function mapPlot(build: Builder, map: HeadMap, title: string, signed = fa
         fill: 'value',
         title: ({ layer, head, value }) => `layer ${layer}, head ${head}: ${percent(value)}`,
       }),
+      Plot.text(gaps, {
+        x: () => Math.floor((heads - 1) / 2),
+        y: (layer: number) => layer,
+        text: () => 'n/a',
+        title: (layer: number) => `layer ${layer}: no attention pattern`,
+        fill: 'currentColor',
+        fillOpacity: 0.7,
+      }),
     ],
   });
   return figure(build, tidy(svg), title, []);
@@ -118,7 +128,7 @@ export function mapPlot(build: Builder, map: HeadMap, title: string, signed = fa
 
 /** The largest |value| of a map, rounded up to a tenth. */
 function reach(map: HeadMap): number {
-  return Math.max(0.1, Math.ceil(largest(map.flat().map(Math.abs)) * 10) / 10);
+  return Math.max(0.1, Math.ceil(largest(map.flatMap((row) => row ?? []).map(Math.abs)) * 10) / 10);
 }
 
 function curves(build: Builder, a: ScanResult, b: ScanResult): HTMLElement[] {
@@ -132,7 +142,9 @@ function curves(build: Builder, a: ScanResult, b: ScanResult): HTMLElement[] {
       { title, quantity, log },
     );
   return [
-    curve('Attention to key 0', 'mean over heads', ({ received }) => received.map(mean)),
+    curve('Attention to key 0', 'mean over heads', ({ received }) =>
+      received.map((heads) => (heads === null ? Number.NaN : mean(heads))),
+    ),
     curve('Largest entry of the residual', '|residual|', ({ page }) => page.curves.largest.map(([m1]) => m1), true),
     ...measuredCurves(a).flatMap(({ title, quantity, log, series: [first] }) => {
       if (!first || seriesOf(b, title, first.label).length === 0) return [];

@@ -37,8 +37,9 @@ interface Line {
   readonly row?: MechanismRow;
 }
 
+/** A run that diverged has no dot. */
 const valuesOf = ({ runs }: MechanismRow, { toy, figure }: Quantity): (number | undefined)[] =>
-  (runs[toy] ?? []).map(({ values }) => values[figure]);
+  (runs[toy] ?? []).map(({ values }) => (Number.isNaN(values[figure]) ? undefined : values[figure]));
 
 /**
  * The variants of some mechanisms below each other: a dot for each seed, softmax as a dashed line where it is among all, and behind the dots

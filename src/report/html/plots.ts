@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot';
-import type { ScanResult, SinkRate } from '../../measure/result.ts';
+import type { MeasuredCurves, ScanResult, SinkRate } from '../../measure/result.ts';
 import { escapeText } from '../escape.ts';
 import { number } from '../format.ts';
 import { linesOf, measuredCurves } from '../measured.ts';
@@ -37,6 +37,16 @@ export function curvePlot(build: Builder, series: readonly Series[], options: Cu
       strokeWidth: 1.75,
       ...(dashed ? { strokeDasharray: '5 3' } : {}),
     });
+    // Layers without a value would leave single points without a line.
+    const gaps = values.some((value) => Number.isNaN(value));
+    if (gaps && values.length > 1) {
+      const known = points.filter(({ value }) => Number.isFinite(value));
+      const joined = { x: 'layer', y: 'value', stroke, strokeWidth: 1, strokeOpacity: 0.5 } as const;
+      return [
+        Plot.lineY(known, { ...joined, ...(dashed ? { strokeDasharray: '5 3' } : {}) }),
+        Plot.dot(known, { x: 'layer', y: 'value', fill: stroke, r: 3 }),
+      ];
+    }
     return values.length > 1 ? [line] : [Plot.dot(points, { x: 'layer', y: 'value', fill: stroke })];
   });
   const lines = (options.marks ?? []).flatMap(({ layer, label }) => [
@@ -140,24 +150,28 @@ export function layerPlots(build: Builder, result: ScanResult): HTMLElement[] {
       ],
       { title: 'Largest entries of the residual', quantity: '|residual|', log: true, marks },
     ),
-    ...measuredCurves(result).map((one) =>
-      curvePlot(
-        build,
-        linesOf(one).map(({ label, values }, i) => ({
-          label: escapeText(label),
-          values,
-          tone: tones[i % tones.length]!,
-          dashed: i > 0,
-        })),
-        {
-          title: escapeText(one.title),
-          quantity: escapeText(one.quantity),
-          log: one.log,
-          marks,
-        },
-      ),
-    ),
+    ...measuredPlots(build, measuredCurves(result), marks),
   ];
+}
+
+/** Measurements as curves over layers, beside their values under uniform attention. */
+export function measuredPlots(
+  build: Builder,
+  measured: readonly MeasuredCurves[],
+  marks: NonNullable<CurveOptions['marks']> = [],
+): HTMLElement[] {
+  return measured.map((one) =>
+    curvePlot(
+      build,
+      linesOf(one).map(({ label, values }, i) => ({
+        label: escapeText(label),
+        values,
+        tone: tones[i % tones.length]!,
+        dashed: i > 0,
+      })),
+      { title: escapeText(one.title), quantity: escapeText(one.quantity), log: one.log, marks },
+    ),
+  );
 }
 
 export function figure(build: Builder, svg: Element, title: string, series: readonly Series[]): HTMLElement {

@@ -2,12 +2,15 @@ import type { ScanResult, SinkRate } from '../../measure/result.ts';
 import { escapeText } from '../escape.ts';
 import { number } from '../format.ts';
 import { placesSentence } from '../massive.ts';
+import { hasGaps } from '../words.ts';
+import { crossSection } from './cross.ts';
 import { pageData } from './data.ts';
 import { type Builder, builder } from './dom.ts';
 import { layerPlots, ratePlot } from './plots.ts';
 import { pageScript } from './script.ts';
 import { shell } from './shell.ts';
-import { controlTable, massiveTable, provenance, rateTable, sinkTable } from './tables.ts';
+import { stripSection } from './strip.ts';
+import { controlTable, highNormTable, massiveTable, provenance, rateTable, sinkTable } from './tables.ts';
 
 /**
  * A scan as one self-contained page: it loads nothing, runs one script of ours, and shows every text of model or prompt as text.
@@ -44,21 +47,40 @@ export async function renderHtml(result: ScanResult): Promise<string> {
       'Keys of the page ranked by the attention they receive beyond uniform attention.',
       sinkTable(build, result),
     ),
+    ...(page.cross ? [crossSection(build, result, page.cross)] : []),
     section(
       build,
       'Layer by layer',
       `The page of ${input.page.length} tokens; the top sink beside the mean over the other tokens.`,
       element('div', { class: 'grid' }, ...layerPlots(build, result)),
     ),
+    ...(page.highNorm
+      ? [
+          section(
+            build,
+            'High-norm tokens',
+            'Tokens whose residual after some block is longer than the mean of the ordinary tokens by three standard deviations and at least twice their median (arXiv 2309.16588, 2506.08010); dotted above.',
+            highNormTable(build, page.highNorm),
+          ),
+        ]
+      : []),
     section(build, 'Massive activations', writtenAndErased(result), massiveTable(build, result)),
     section(
       build,
       'Sink rate',
-      'Share of heads whose mean attention to key 0 is above epsilon (Gu et al., arXiv 2410.10781), beside its value if attention were uniform over the visible keys.',
+      `Share of heads${hasGaps(result) ? ' that have a pattern' : ''} whose mean attention to key 0 is above epsilon (Gu et al., arXiv 2410.10781), beside its value if attention were uniform over the visible keys.`,
       element(
         'div',
         { class: 'pair even' },
-        ...rates(build, result.sinkRates, result.sinkRatesWindow ? 'Layers with full attention' : 'All layers'),
+        ...rates(
+          build,
+          result.sinkRates,
+          result.sinkRatesWindow
+            ? 'Layers with full attention'
+            : hasGaps(result)
+              ? 'Layers with a pattern'
+              : 'All layers',
+        ),
         ...(result.sinkRatesWindow ? rates(build, result.sinkRatesWindow, 'Layers with a sliding window') : []),
       ),
     ),
@@ -151,6 +173,13 @@ function rampLegend(element: Builder['element']): HTMLElement {
       'aria-label': 'viridis, from 0 to the largest value of the scale',
     }),
     element('span', { id: 'ramp-most' }),
+    element(
+      'span',
+      { id: 'map-none' },
+      element('span', { class: 'swatch none' }),
+      ' ',
+      element('span', { id: 'map-none-text' }),
+    ),
     element('span', { id: 'map-sampled' }),
   );
 }
@@ -193,36 +222,5 @@ function patternSection({ element }: Builder, learned: boolean): HTMLElement {
       }),
     ),
     element('output', { id: 'pattern-output', 'aria-live': 'polite' }),
-  );
-}
-
-function stripSection({ element }: Builder, { input }: ScanResult): HTMLElement {
-  return element(
-    'section',
-    {},
-    element('h2', {}, 'Attention received by each token'),
-    element(
-      'p',
-      { class: 'soft' },
-      `${escapeText(input.source)}, ${input.page.length} tokens; colour is the square root of the share received from the queries that see the token, without its own row. Sinks are underlined.`,
-    ),
-    element(
-      'div',
-      { class: 'controls' },
-      element(
-        'label',
-        {},
-        'attention in ',
-        element('select', { id: 'strip-layer', 'aria-label': 'layer of the strip' }),
-      ),
-    ),
-    element('div', {
-      id: 'strip',
-      class: 'strip',
-      role: 'listbox',
-      'aria-label': 'tokens of the page',
-      'aria-orientation': 'horizontal',
-    }),
-    element('output', { id: 'strip-output', 'aria-live': 'polite' }),
   );
 }

@@ -50,13 +50,19 @@ button { min-width: 2.2rem; cursor: pointer; }
 label { display: inline-flex; gap: .4rem; align-items: center; max-width: 100%; }
 canvas { display: block; max-width: 100%; border-radius: 2px; }
 :focus-visible { outline: 2px solid var(--focus); outline-offset: 2px; }
-output { display: block; min-height: 3em; font-size: .875rem; font-variant-numeric: tabular-nums; margin-top: .35rem; }
+output { display: block; min-height: 3em; font-size: .875rem; font-variant-numeric: tabular-nums; margin-top: .35rem; } output.brief { min-height: 1.6em; }
 .ramp { width: 100%; max-width: 16rem; }
 .strip { max-height: 17rem; overflow-y: auto; position: relative; border: 1px solid var(--line); border-radius: .3rem; padding: .5rem; background: var(--card); line-height: 1.75; }
 .strip span { display: inline-block; padding: 0 .1rem; margin: 0 1px 1px 0; border-radius: 2px; line-height: 1.4; cursor: pointer; max-width: 100%; overflow-wrap: anywhere; }
 .strip .top { font-weight: 700; box-shadow: inset 0 -2px var(--sink); }
 .strip .chosen { outline: 2px solid var(--sink); outline-offset: 0; }
 .strip .query { outline: 2px dashed var(--others); outline-offset: 0; }
+.strip:has(.patches) { max-height: 32rem; }
+.pictured { display: flex; flex-wrap: wrap; gap: 1rem; margin: .5rem 0; } .pictured .picture { flex: 0 1 24rem; } .pictured .strip { flex: 1 1 18rem; }
+.strip:has(.patches) > span { margin: 0 .25rem .25rem 0; padding: 0 .35rem; } .strip .patches { display: grid; gap: 1px; margin: .3rem 0; }
+.strip .patches span { aspect-ratio: 1; margin: 0; padding: 0; box-shadow: inset 0 0 0 1px var(--line); }
+.strip .patches .top { box-shadow: inset 0 0 0 2px var(--sink); } .strip .high { outline: 2px dotted var(--others); outline-offset: -3px; }
+.swatch.none { background: repeating-linear-gradient(135deg, var(--soft) 0 1px, transparent 1px 4px); outline: 1px solid var(--line); }
 .swatch { display: inline-block; width: 1.1em; height: .9em; border-radius: 2px; }
 details { margin-top: .5rem; font-size: .875rem; } summary { cursor: pointer; color: var(--soft); }
 details .scroll { max-height: 22rem; overflow: auto; }

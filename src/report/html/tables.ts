@@ -1,7 +1,8 @@
-import type { Control, ScanResult, SinkRate } from '../../measure/result.ts';
+import type { Control, HighNormToken, ScanResult, SinkRate } from '../../measure/result.ts';
 import { escapeText, visibleToken } from '../escape.ts';
 import { bytes, integer, number, percent, ranges } from '../format.ts';
 import { largestRatio, massiveRuns } from '../massive.ts';
+import { isCausal } from '../words.ts';
 import type { Builder } from './dom.ts';
 
 interface Column {
@@ -56,7 +57,9 @@ export function rateTable(build: Builder, rates: readonly SinkRate[], caption: s
   );
 }
 
-export function sinkTable(build: Builder, { page }: ScanResult, caption = 'Sink tokens'): HTMLElement {
+export function sinkTable(build: Builder, { page, model }: ScanResult, caption = 'Sink tokens'): HTMLElement {
+  // Primary and secondary are told apart under a causal mask only.
+  const kinds = isCausal({ model });
   if (page.sinks.length === 0) return build.element('p', {}, 'No token stands out.');
   return htmlTable(
     build,
@@ -71,8 +74,7 @@ export function sinkTable(build: Builder, { page }: ScanResult, caption = 'Sink 
       numeric('excess'),
       numeric('queries'),
       { title: 'layers' },
-      { title: 'kind' },
-      numeric('cosine to the primary'),
+      ...(kinds ? [{ title: 'kind' }, numeric('cosine to the primary')] : []),
     ],
     page.sinks.map((sink) => [
       String(sink.position),
@@ -84,8 +86,7 @@ export function sinkTable(build: Builder, { page }: ScanResult, caption = 'Sink 
       percent(sink.excess),
       String(sink.queries),
       sink.firstLayer === sink.lastLayer ? String(sink.firstLayer) : `${sink.firstLayer}–${sink.lastLayer}`,
-      sink.kind,
-      sink.cosine === undefined ? '–' : sink.cosine.toFixed(3),
+      ...(kinds ? [sink.kind, sink.cosine === undefined ? '–' : sink.cosine.toFixed(3)] : []),
     ]),
   );
 }
@@ -117,6 +118,34 @@ export function massiveTable(build: Builder, { page, input }: ScanResult): HTMLE
         String(peak.layer),
         ranges(layers),
         massive ? 'holds' : 'does not hold',
+      ]),
+  );
+}
+
+export function highNormTable(build: Builder, tokens: readonly HighNormToken[]): HTMLElement {
+  if (tokens.length === 0) return build.element('p', {}, 'None.');
+  return htmlTable(
+    build,
+    'High-norm tokens',
+    [
+      numeric('position'),
+      { title: 'token', class: 'token' },
+      { title: 'role' },
+      numeric('norm'),
+      numeric('× median'),
+      numeric('in layer'),
+      { title: 'layers' },
+    ],
+    tokens
+      .slice(0, 32)
+      .map(({ position, text, role, norm, ratio, layer, firstLayer, lastLayer }) => [
+        String(position),
+        visibleToken(text),
+        role,
+        number(norm),
+        number(ratio, 2),
+        String(layer),
+        firstLayer === lastLayer ? String(firstLayer) : `${firstLayer}–${lastLayer}`,
       ]),
   );
 }

@@ -3,6 +3,7 @@ import { comparedFigures, differenceMap, unlike } from '../difference.ts';
 import { escapeText } from '../escape.ts';
 import { mean, number, percent } from '../format.ts';
 import { layerMarks } from '../marks.ts';
+import { withoutRow0 } from '../words.ts';
 import { cellSize, mapLegend, mapRows } from './map.ts';
 import { type Paint, paint, type TerminalOptions } from './paint.ts';
 import { sinkTable, titled } from './tables.ts';
@@ -28,7 +29,7 @@ export function renderCompare(a: ScanResult, b: ScanResult, options: TerminalOpt
     ...figures(a, b, it),
     '',
     bold('Sink maps'),
-    ...wrap('Mean attention to key 0 without its own row; both on the same scale.', it.width).map(dim),
+    ...wrap(`Mean attention to key 0${withoutRow0(a) && withoutRow0(b)}; both on the same scale.`, it.width).map(dim),
     '',
     ...sideBySide(a, b, it),
     ...(difference === null ? [] : ['', bold('Difference, B − A'), '', ...differenceLines(difference, it)]),
@@ -75,7 +76,7 @@ function sideBySide(a: ScanResult, b: ScanResult, it: Paint): string[] {
   ];
   const left = map(a, 'A');
   const right = map(b, 'B');
-  const legend = mapLegend(a.received, at, [...layerMarks(a), ...layerMarks(b)]);
+  const legend = mapLegend([...a.received, ...b.received], at, [...layerMarks(a), ...layerMarks(b)]);
   if (!fit) return [...left, '', ...right, '', ...legend];
   const edge = Math.max(...left.map(columns));
   const rows = Array.from({ length: Math.max(left.length, right.length) }, (_, i) =>
@@ -92,7 +93,8 @@ const warm = [223, 215, 208, 166] as const;
 const cold = [189, 147, 99, 55] as const;
 
 function differenceLines(map: HeadMap, it: Paint): string[] {
-  const { cell, group } = cellSize(map[0]!.length, it.width, it.color);
+  const heads = map.find((values) => values !== null)?.length ?? 0;
+  const { cell, group } = cellSize(heads, it.width, it.color);
   const one = (value: number) => {
     const size = Math.abs(value);
     if (!it.color) {
@@ -111,7 +113,10 @@ function differenceLines(map: HeadMap, it: Paint): string[] {
     const points = Math.round(value * 100);
     return `${points > 0 ? '+' : points < 0 ? '−' : ''}${Math.abs(points)} %`;
   };
+  const size = Math.ceil(heads / group) * cell;
   const rows = map.map((values, l) => {
+    if (values === null)
+      return `${it.style.dim(`${padStart(String(l), 5)} ${'·'.repeat(size)}`)}  ${padStart('n/a', 6)}`;
     const cells = Array.from({ length: Math.ceil(values.length / group) }, (_, i) =>
       one(mean(values.slice(i * group, (i + 1) * group))),
     );
@@ -120,5 +125,6 @@ function differenceLines(map: HeadMap, it: Paint): string[] {
   const legend = it.color
     ? 'orange: more in B; purple: more in A; in percentage points, plain under 5'
     : '· within 5 points   + more in B   # by 20 and more   - more in A   = by 20 and more';
-  return [...rows, '', ...wrap(legend, it.width).map(it.style.dim)];
+  const gaps = map.includes(null) ? ['n/a: no attention pattern in this layer of A or of B'] : [];
+  return [...rows, '', ...[legend, ...gaps].flatMap((line) => wrap(line, it.width)).map(it.style.dim)];
 }

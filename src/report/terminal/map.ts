@@ -1,6 +1,7 @@
 import type { HeadMap } from '../../measure/result.ts';
 import { mean, percent } from '../format.ts';
 import type { LayerMark } from '../marks.ts';
+import { noPattern } from '../words.ts';
 import { heat, heatLegend, type Paint } from './paint.ts';
 import { padEnd, padStart, wrap } from './text.ts';
 
@@ -16,10 +17,12 @@ export function cellSize(H: number, width: number, color: boolean): { cell: numb
   return { cell: 1, group: Math.ceil(H / room) };
 }
 
-/** A map of shares with its legend below. */
-export function headMap(map: HeadMap, it: Paint, marks: readonly LayerMark[][] = []): string[] {
-  return [...mapRows(map, it, marks), '', ...mapLegend(map, it, marks)];
+/** A map of shares with its legend below; `none` says why a layer has no values. */
+export function headMap(map: HeadMap, it: Paint, marks: readonly LayerMark[][] = [], none = noPattern): string[] {
+  return [...mapRows(map, it, marks), '', ...mapLegend(map, it, marks, none)];
 }
+
+const headsOf = (map: HeadMap) => map.find((row) => row !== null)?.length ?? 0;
 
 /** Room for the words of `marks` beside a map of H heads; without it their letters stand before the layers. */
 function wordsFit(H: number, it: Paint, marks: readonly LayerMark[][]): boolean {
@@ -28,20 +31,26 @@ function wordsFit(H: number, it: Paint, marks: readonly LayerMark[][]): boolean 
   return marks.every((row) => row.map((mark) => mark.words).join(', ').length <= room);
 }
 
-/** Layers downwards and heads across, with the means at the edges; `marks` stand beside their layer. */
+/** Layers downwards and heads across, with the means at the edges over what there is; `marks` stand beside their layer. */
 export function mapRows(map: HeadMap, it: Paint, marks: readonly LayerMark[][] = []): string[] {
-  const H = map[0]?.length ?? 0;
+  const H = headsOf(map);
   const { cell, group } = cellSize(H, it.width, it.color);
   const { dim } = it.style;
   const size = Math.ceil(H / group) * cell;
   const fit = wordsFit(H, it, marks);
-  const line = (label: string, values: readonly number[], own: readonly LayerMark[]) => {
+  const line = (label: string, values: readonly number[] | null, own: readonly LayerMark[]) => {
     const letters = fit ? '' : own.map((mark) => mark.letter).join('');
-    const cells = grouped(values, group).map((value) => heat(value, cell, it));
+    const cells = values
+      ? grouped(values, group)
+          .map((value) => heat(value, cell, it))
+          .join('')
+      : dim('·'.repeat(size));
+    const average = values ? percent(mean(values), 0) : 'n/a';
     const after = fit && own.length > 0 ? `  ${dim(own.map((mark) => mark.words).join(', '))}` : '';
-    return `${dim(letters.padEnd(3) + label.padStart(side - 4))} ${cells.join('')}  ${padStart(percent(mean(values), 0), 5)}${after}`;
+    return `${dim(letters.padEnd(3) + label.padStart(side - 4))} ${cells}  ${padStart(average, 5)}${after}`;
   };
-  const heads = Array.from({ length: H }, (_, h) => mean(map.map((values) => values[h]!)));
+  const known = map.filter((values) => values !== null);
+  const heads = Array.from({ length: H }, (_, h) => mean(known.map((values) => values[h]!)));
   return [
     dim(`layer  ${padEnd(headNumbers(H, group, cell), size)}   mean`),
     ...map.map((values, l) => line(String(l), values, marks[l] ?? [])),
@@ -49,13 +58,14 @@ export function mapRows(map: HeadMap, it: Paint, marks: readonly LayerMark[][] =
   ];
 }
 
-export function mapLegend(map: HeadMap, it: Paint, marks: readonly LayerMark[][] = []): string[] {
-  const H = map[0]?.length ?? 0;
+export function mapLegend(map: HeadMap, it: Paint, marks: readonly LayerMark[][] = [], none = noPattern): string[] {
+  const H = headsOf(map);
   const { group } = cellSize(H, it.width, it.color);
   const used = new Map(marks.flat().map((mark) => [mark.letter, mark.meaning]));
   const below = (text: string) => it.style.dim(' '.repeat(side) + text);
   return [
     ...(it.color ? [' '.repeat(side) + heatLegend(it)] : wrap(heatLegend(it), it.width, ' '.repeat(side))),
+    ...(map.includes(null) ? wrap(`· n/a: ${none}`, it.width, ' '.repeat(side)).map(it.style.dim) : []),
     ...(group > 1 ? [below(`one cell is the mean of ${group} heads`)] : []),
     ...(wordsFit(H, it, marks) ? [] : [...used].map(([letter, meaning]) => below(`${letter} ${meaning}`))),
   ];

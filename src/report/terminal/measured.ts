@@ -1,7 +1,7 @@
 import type { MeasuredMap, ScanResult } from '../../measure/result.ts';
 import { escapeText } from '../escape.ts';
 import { mean, number, percent } from '../format.ts';
-import { type Line, linesOf, measuredCurves, measuredMaps } from '../measured.ts';
+import { type Line, linesOf, measuredCurves, measuredMaps, orNaN } from '../measured.ts';
 import { type Paint, spark } from './paint.ts';
 import { padEnd, wrap } from './text.ts';
 
@@ -15,7 +15,9 @@ export function measuredLines(result: ScanResult, it: Paint): string[] {
 
 function layerMeans({ values, baseline }: MeasuredMap): Line[] {
   const measured = { label: 'mean over heads', values: values.map((row) => (row === null ? Number.NaN : mean(row))) };
-  return typeof baseline === 'string' ? [measured] : [measured, { label: 'uniform attention', values: baseline }];
+  return typeof baseline === 'string'
+    ? [measured]
+    : [measured, { label: 'uniform attention', values: orNaN(baseline) }];
 }
 
 function picture(title: string, quantity: string, lines: readonly Line[], log: boolean, share: boolean, it: Paint) {

@@ -2,11 +2,13 @@ import type { ScanResult } from '../../measure/result.ts';
 import { escapeText } from '../escape.ts';
 import { bytes, integer, mean, number, percent } from '../format.ts';
 import { layerMarks } from '../marks.ts';
+import { hasGaps, keyZero, withoutRow0 } from '../words.ts';
+import { crossLines } from './cross.ts';
 import { headMap } from './map.ts';
 import { measuredLines } from './measured.ts';
 import { type Paint, paint, type TerminalOptions } from './paint.ts';
 import { tokenStrip } from './strip.ts';
-import { controlTable, massiveLines, rateTable, sinkTable } from './tables.ts';
+import { controlTable, highNormLines, massiveLines, rateTable, sinkTable } from './tables.ts';
 import { wrap } from './text.ts';
 
 /**
@@ -42,12 +44,12 @@ export function renderScan(result: ScanResult, options: TerminalOptions = {}): s
     ...section(
       'Sink map',
       headMap(result.received, it, layerMarks(result)),
-      `Mean attention to key 0 without its own row, over ${texts}; uniform attention would give ${uniformRange(result.uniform)}.`,
+      `Mean attention to ${keyZero(result)}${withoutRow0(result)}, over ${texts}; uniform attention would give ${uniformRange(result)}.`,
     ),
     ...section(
       'Sink rate',
       rateTable(result.sinkRates, it),
-      'Share of heads whose mean attention to key 0 is above epsilon.',
+      `Share of heads${hasGaps(result) ? ' that have a pattern' : ''} whose mean attention to key 0 is above epsilon.`,
     ),
     ...(result.sinkRatesWindow
       ? section('Sink rate of layers with a window', rateTable(result.sinkRatesWindow, it))
@@ -56,9 +58,11 @@ export function renderScan(result: ScanResult, options: TerminalOptions = {}): s
     ...section(
       `The page: ${escapeText(input.source)}, ${input.page.length} tokens`,
       tokenStrip(result, it),
-      'Attention each token received, mean over layers and heads.',
+      `Attention each token received, mean over heads and layers${hasGaps(result) ? ' that have a pattern' : ''}.`,
     ),
     ...section('Sink tokens', sinkTable(result, it)),
+    ...section('Cross-attention', crossLines(result, it)),
+    ...section('High-norm tokens', highNormLines(result, it)),
     ...section('Massive activations', massiveLines(result, it)),
     ...section(
       'Layer by layer',
@@ -71,7 +75,8 @@ export function renderScan(result: ScanResult, options: TerminalOptions = {}): s
   return `${lines.join('\n').replaceAll('\u00a0', ' ')}\n`;
 }
 
-function uniformRange(uniform: readonly number[]): string {
+function uniformRange(result: ScanResult): string {
+  const uniform = result.uniform.filter((value) => value !== null);
   const least = Math.min(...uniform);
   const most = Math.max(...uniform);
   return most - least < 5e-4 ? percent(most) : `${percent(least)} to ${percent(most)}, depending on the layer`;
@@ -84,18 +89,10 @@ function learnedSinkMap(
 ): string[] {
   const mass = result.page.learnedSink;
   if (mass === undefined) return [];
-  const none = Array<number>(result.model.heads).fill(0);
-  const marks = mass.map((row) =>
-    row === null ? [{ letter: 'n', words: 'no learned sink', meaning: 'no learned sink' }] : [],
-  );
   const all = mean(mass.flatMap((row) => row ?? []));
   return section(
     'Learned sink',
-    headMap(
-      mass.map((row) => row ?? none),
-      it,
-      marks,
-    ),
+    headMap(mass, it, [], 'no learned sink in this layer'),
     `Mean mass on the learned sink, over the page; ${percent(all)} on the whole.`,
   );
 }

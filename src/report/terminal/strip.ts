@@ -1,26 +1,46 @@
 import type { ScanResult } from '../../measure/result.ts';
 import { visibleToken } from '../escape.ts';
-import { largest, mean } from '../format.ts';
+import { largest, mean, percent } from '../format.ts';
 import { bar, barLegend, heat, type Paint } from './paint.ts';
+import { patchGrid } from './patches.ts';
+import { loudness } from './sound.ts';
 import { columns, cut, wrap } from './text.ts';
 
-/** [S]: attention received by each key of the page, mean over layers. */
+/** [S]: attention received by each key of the page, mean over layers that have a pattern. */
 export function receivedByToken({ page, input }: ScanResult): number[] {
-  return input.page.map((_, s) => mean(page.received.map((row) => row[s]!)));
+  const rows = page.received.filter((row) => row !== null);
+  return input.page.map((_, s) => mean(rows.map((row) => row[s]!)));
 }
 
-/** The whole page in one line of bars with the sinks marked by their rank, then the text of its start with a bar under each token. */
+/** The whole page in one line of bars with the sinks marked by their rank, then its picture, or the text of its start with a bar under each token. */
 export function tokenStrip(result: ScanResult, it: Paint, textLines = 4): string[] {
   const received = receivedByToken(result);
+  const scaled = result.input.page.some(({ role }) => role === 'patch' || role === 'frame');
+  const grid = patchGrid(result, received, it);
+  return [
+    ...overview(received, result.page.sinks, it, scaled),
+    ...(result.page.cross ? [] : loudness(result, received.length, it)),
+    '',
+    ...(grid.length > 0 ? grid : startOfText(result, received, it, textLines)),
+  ];
+}
+
+/** [S] shares in one line of bars, with the sinks marked by their rank and positions below. Among many keys no share may be large: `scaled` bars then end at the largest. */
+export function overview(
+  received: readonly number[],
+  sinks: readonly { readonly position: number }[],
+  it: Paint,
+  scaled = false,
+): string[] {
   const S = received.length;
   const { dim, bold } = it.style;
   const bin = Math.ceil(S / it.width);
   const bins = Math.ceil(S / bin);
-  const overview = Array.from({ length: bins }, (_, i) => bar(largest(received.slice(i * bin, (i + 1) * bin)))).join(
-    '',
-  );
+  const most = largest(received);
+  const end = scaled && most > 0 && most < 0.1 ? most : 1;
+  const bars = Array.from({ length: bins }, (_, i) => bar(largest(received.slice(i * bin, (i + 1) * bin)) / end)).join('');
   const marks = Array<string>(bins).fill(' ');
-  result.page.sinks
+  sinks
     .slice(0, 9)
     .map((sink, rank) => [Math.floor(sink.position / bin), String(rank + 1)] as const)
     .reverse()
@@ -28,13 +48,11 @@ export function tokenStrip(result: ScanResult, it: Paint, textLines = 4): string
       marks[at] = mark;
     });
   return [
-    overview,
+    bars,
     bold(marks.join('').trimEnd()),
     dim(axis(S, bin, bins)),
     ...(bin > 1 ? wrap(`one column is ${bin} tokens, the largest of them`, it.width).map(dim) : []),
-    ...wrap(barLegend, it.width).map(dim),
-    '',
-    ...startOfText(result, received, it, textLines),
+    ...wrap(end < 1 ? `bar: square root of the share, up to the largest, ${percent(end)}` : barLegend, it.width).map(dim),
   ];
 }
 

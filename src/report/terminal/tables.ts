@@ -2,6 +2,7 @@ import type { Control, ScanResult, SinkRate } from '../../measure/result.ts';
 import { escapeText, visibleToken } from '../escape.ts';
 import { number, percent, ranges } from '../format.ts';
 import { largestRatio, massiveRuns, placesSentence } from '../massive.ts';
+import { isCausal } from '../words.ts';
 import type { Paint } from './paint.ts';
 import { type Column, table, wrap } from './text.ts';
 
@@ -31,7 +32,7 @@ export function rateTable(rates: readonly SinkRate[], it: Paint): string[] {
   );
 }
 
-export function sinkTable({ page }: ScanResult, it: Paint): string[] {
+export function sinkTable({ page, model }: ScanResult, it: Paint): string[] {
   if (page.sinks.length === 0) return ['No token stands out.'];
   const cosines = page.sinks.some((sink) => sink.cosine !== undefined);
   return titled(
@@ -45,7 +46,8 @@ export function sinkTable({ page }: ScanResult, it: Paint): string[] {
       { title: 'uniform', align: 'right', drop: 1 },
       { title: 'excess', align: 'right' },
       { title: 'layers', drop: 0 },
-      { title: 'kind' },
+      // Primary and secondary are told apart under a causal mask only.
+      ...(isCausal({ model }) ? [{ title: 'kind' }] : []),
       ...(cosines ? [{ title: 'cosine', align: 'right', drop: 4 } as const] : []),
     ],
     page.sinks.map((sink, i) => [
@@ -58,11 +60,42 @@ export function sinkTable({ page }: ScanResult, it: Paint): string[] {
       percent(sink.received - sink.excess),
       percent(sink.excess),
       sink.firstLayer === sink.lastLayer ? String(sink.firstLayer) : `${sink.firstLayer}–${sink.lastLayer}`,
-      sink.kind,
+      ...(isCausal({ model }) ? [sink.kind] : []),
       sink.cosine === undefined ? '' : sink.cosine.toFixed(2),
     ]),
     it,
   );
+}
+
+/** One line for each token of high norm, at most `most`; nothing where they are not looked for. */
+export function highNormLines({ page }: ScanResult, it: Paint, most = 8): string[] {
+  if (page.highNorm === undefined) return [];
+  if (page.highNorm.length === 0) return ['None on the page.'];
+  const table = titled(
+    [
+      { title: 'position', align: 'right' },
+      { title: 'token', least: 14 },
+      { title: 'role', drop: 1 },
+      { title: 'norm', align: 'right' },
+      { title: '× median', align: 'right' },
+      { title: 'in layer', align: 'right', drop: 2 },
+      { title: 'layers', drop: 0 },
+    ],
+    page.highNorm
+      .slice(0, most)
+      .map((token) => [
+        String(token.position),
+        visibleToken(token.text),
+        token.role,
+        number(token.norm),
+        number(token.ratio, 2),
+        String(token.layer),
+        token.firstLayer === token.lastLayer ? String(token.firstLayer) : `${token.firstLayer}–${token.lastLayer}`,
+      ]),
+    it,
+  );
+  const rest = page.highNorm.length - most;
+  return rest > 0 ? [...table, it.style.dim(`… and ${rest} more`)] : table;
 }
 
 /** One line for each huge number, at most `most`. */

@@ -1,12 +1,18 @@
 /** The definition in loops: who sees whom, the uniform pattern, then means over columns. */
-export function naiveVisible(T: number, window: number | null, first: number, prefix: number): boolean[][] {
+export function naiveVisible(
+  T: number,
+  window: number | null,
+  first: number,
+  prefix: number,
+  causal: boolean,
+): boolean[][] {
   const visible: boolean[][] = [];
   for (let i = 0; i < T; i++) {
     const row: boolean[] = [];
     for (let k = 0; k < T; k++) {
       const real = i >= first && k >= first;
-      const near = window === null || i - k < window;
-      const allowed = k <= i || k < first + prefix;
+      const near = window === null || (causal ? i - k : Math.abs(i - k)) < window;
+      const allowed = !causal || k <= i || k < first + prefix;
       row.push(real && near && allowed);
     }
     visible.push(row);
@@ -14,8 +20,9 @@ export function naiveVisible(T: number, window: number | null, first: number, pr
   return visible;
 }
 
-export function naiveUniform(T: number, window: number | null, first: number, prefix: number) {
-  const visible = naiveVisible(T, window, first, prefix);
+export function naiveUniform(T: number, window: number | null, first: number, prefix: number, causal: boolean) {
+  const visible = naiveVisible(T, window, first, prefix, causal);
+  const rest = causal ? first + 1 : 0;
   const pattern = visible.map((row) => {
     const n = row.filter(Boolean).length;
     return row.map((seen) => (seen ? 1 / n : 0));
@@ -39,8 +46,8 @@ export function naiveUniform(T: number, window: number | null, first: number, pr
   return {
     alpha: keys.map((k) => column(k, 0).mean),
     queries: keys.map((k) => column(k, 0).queries),
-    received: keys.map((k) => column(k, first + 1).mean),
-    laterQueries: keys.map((k) => column(k, first + 1).queries),
+    received: keys.map((k) => column(k, rest).mean),
+    receivedQueries: keys.map((k) => column(k, rest).queries),
     entropy: rows.reduce((a, b) => a + b, 0) / rows.length,
   };
 }

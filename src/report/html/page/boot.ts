@@ -11,6 +11,9 @@ export interface Parts {
   map: (shared: Shared) => void;
   strip: (shared: Shared) => void;
   viewer: (shared: Shared, render: PatternRenderer, axes: AxesPainter) => void;
+  picture: (shared: Shared) => void;
+  cross: (shared: Shared) => void;
+  spectrogram: (shared: Shared) => void;
   render: PatternRenderer;
   axes: AxesPainter;
 }
@@ -26,7 +29,15 @@ export function boot(parts: Parts): void {
     query: null,
     overKey: null,
     overQuery: null,
+    memory: null,
   };
+  const uniformRows = data.uniform.of.map((i) => (i === null ? null : data.uniform.rows[i]!));
+  const average = (rows: readonly (readonly number[] | null)[]) => {
+    const known = rows.filter((row) => row !== null);
+    return data.tokens.map((_, s) => known.reduce((sum, row) => sum + row[s]!, 0) / known.length);
+  };
+  const mean = { received: average(data.received), uniform: average(uniformRows) };
+  const placed = data.tokens.flatMap(({ patch }, s) => (patch || data.frames ? [s] : []));
   const shared: Shared = {
     data,
     selection,
@@ -51,6 +62,13 @@ export function boot(parts: Parts): void {
       if (value === 0) return '0 %';
       return `${Math.abs(value) < 0.1 ? Number(value.toPrecision(2)) : value.toFixed(1)} %`;
     },
+    received(layer) {
+      if (layer === null) return mean;
+      const [received, uniform] = [data.received[layer], uniformRows[layer]];
+      return received && uniform ? { received, uniform } : null;
+    },
+    end: (received) =>
+      data.picture || data.frames ? placed.reduce((most, s) => Math.max(most, received[s]!), 0) || 1 : 1,
     token: (position) => `${position} ${data.tokens[position]?.text ?? ''}`,
     color: parts.viridis(),
     onResize(element, draw) {
@@ -66,4 +84,7 @@ export function boot(parts: Parts): void {
   parts.map(shared);
   parts.strip(shared);
   parts.viewer(shared, parts.render, parts.axes);
+  parts.picture(shared);
+  parts.cross(shared);
+  parts.spectrogram(shared);
 }

@@ -67,12 +67,13 @@ export function map(shared: Shared): void {
         }
         if (sampled.has(`${l} ${h}`)) c.fillRect(x + Math.max(0, cellWidth - 4), y + 1, 3, 3);
       });
+      if (row === null) hatch(c, y, ink);
       c.fillStyle = ink;
       c.textAlign = 'left';
       const x = left + data.heads * cellWidth + 6;
       if (l % layerStep !== 0) return;
       const mean =
-        row === null ? 'none' : `${brief(row.reduce((a, b) => a + b, 0) / row.length)}${unit === null ? ' %' : ''}`;
+        row === null ? 'n/a' : `${brief(row.reduce((a, b) => a + b, 0) / row.length)}${unit === null ? ' %' : ''}`;
       c.fillText(`${mean}  ${data.marks[l] ?? ''}`, x, y + cellHeight / 2);
     });
     c.lineWidth = 2;
@@ -84,11 +85,30 @@ export function map(shared: Shared): void {
     outline(selection.layer, selection.head, '#ff7a1a');
   }
 
+  /** A layer without values: slanted lines, in no colour of the scale. */
+  function hatch(c: CanvasRenderingContext2D, y: number, ink: string): void {
+    c.save();
+    c.beginPath();
+    c.rect(left, y, data.heads * cellWidth, cellHeight);
+    c.clip();
+    c.globalAlpha = 0.35;
+    c.strokeStyle = ink;
+    c.lineWidth = 1;
+    c.beginPath();
+    for (let x = left - cellHeight; x < left + data.heads * cellWidth; x += 6) {
+      c.moveTo(x, y + cellHeight);
+      c.lineTo(x + cellHeight, y);
+    }
+    c.stroke();
+    c.restore();
+  }
+
   function tell(layer: number, head: number): void {
-    const { values, uniform } = chosen();
+    const { values, uniform, none } = chosen();
     const row = values[layer];
-    const value = row ? write(row[head]!) : 'none in this layer';
-    const baseline = uniform === null ? '' : ` (uniform attention: ${write(uniform[layer]!)})`;
+    const value = row ? write(row[head]!) : `n/a, ${none}`;
+    const even = uniform?.[layer] ?? null;
+    const baseline = row && even !== null ? ` (uniform attention: ${write(even)})` : '';
     const mark = data.marks[layer] ? `; this layer: ${data.marks[layer]}` : '';
     const sample = sampled.has(`${layer} ${head}`) ? '; its pattern was kept' : '';
     output.textContent = `Layer ${layer}, head ${head}: ${value}${baseline}${mark}${sample}`;
@@ -139,6 +159,8 @@ export function map(shared: Shared): void {
     find('map-about').textContent = chosen().about;
     find('ramp-least').textContent = write(0);
     find('ramp-most').textContent = write(chosen().most);
+    find('map-none').hidden = !chosen().values.includes(null);
+    find('map-none-text').textContent = `n/a: ${chosen().none}`;
   }
 
   const details = find<HTMLDetailsElement>('map-details');
@@ -152,7 +174,7 @@ export function map(shared: Shared): void {
     chosen().values.forEach((row, l) => {
       const line = body.insertRow();
       line.append(make('th', String(l)));
-      for (let h = 0; h < data.heads; h++) line.insertCell().textContent = row === null ? '–' : write(row[h]!);
+      for (let h = 0; h < data.heads; h++) line.insertCell().textContent = row === null ? 'n/a' : write(row[h]!);
     });
     find('map-table').replaceChildren(table);
   }

@@ -3,7 +3,7 @@ export type PatternRenderer = typeof render;
 /**
  * Draws the part of a pattern [T, T] that `view` shows (n queries from `query`, n keys from `key`) into size × size pixels.
  * Where a pixel covers several cells it shows their largest, so that a column one key wide is never lost.
- * Cells above the diagonal, which no query sees, are left transparent.
+ * Cells above the diagonal, which no query sees under a causal mask, are left transparent then.
  */
 export function render(
   pixels: Uint32Array,
@@ -12,6 +12,7 @@ export function render(
   T: number,
   view: { query: number; key: number; n: number },
   palette: Uint32Array,
+  causal: boolean,
 ): void {
   const { query, key, n } = view;
   if (n <= size) {
@@ -19,7 +20,7 @@ export function render(
       const t = query + Math.floor((y * n) / size);
       for (let x = 0; x < size; x++) {
         const s = key + Math.floor((x * n) / size);
-        pixels[y * size + x] = s > t ? 0 : palette[values[t * T + s]!]!;
+        pixels[y * size + x] = causal && s > t ? 0 : palette[values[t * T + s]!]!;
       }
     }
     return;
@@ -31,7 +32,7 @@ export function render(
   let y = 0;
   for (let t = 0; t < n; t++) {
     const start = (query + t) * T + key;
-    const end = Math.min(n, query + t - key + 1);
+    const end = causal ? Math.min(n, query + t - key + 1) : n;
     for (let s = 0; s < end; s++) {
       const value = values[start + s]!;
       const x = column[s]!;

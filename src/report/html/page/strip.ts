@@ -7,20 +7,13 @@ export function strip(shared: Shared): void {
   const output = find('strip-output');
   const choice = find<HTMLSelectElement>('strip-layer');
   const S = data.tokens.length;
-  const average = (rows: readonly (readonly number[])[]) =>
-    Array.from({ length: S }, (_, s) => rows.reduce((sum, row) => sum + row[s]!, 0) / rows.length);
-  const uniformRows = data.uniform.of.map((i) => data.uniform.rows[i]!);
-  const mean = { received: average(data.received), uniform: average(uniformRows) };
-  const current = () =>
-    selection.stripLayer === null
-      ? mean
-      : { received: data.received[selection.stripLayer]!, uniform: uniformRows[selection.stripLayer]! };
+  const current = () => shared.received(selection.stripLayer);
 
   const all = make('option', 'mean over layers');
   all.value = '';
   choice.append(all);
   for (let l = 0; l < data.layers; l++) {
-    const option = make('option', `layer ${l}`);
+    const option = make('option', data.received[l] ? `layer ${l}` : `layer ${l} (n/a)`);
     option.value = String(l);
     choice.append(option);
   }
@@ -33,25 +26,52 @@ export function strip(shared: Shared): void {
     span.setAttribute('role', 'option');
     return span;
   });
-  box.append(...spans);
+  /** Patches stand as in their picture, everything else in a row before it. */
+  let picture: HTMLElement | null = null;
+  spans.forEach((span, s) => {
+    const { patch, about } = data.tokens[s]!;
+    if (patch === undefined) picture = null;
+    else {
+      if (picture === null) {
+        picture = make('div');
+        picture.className = 'patches';
+        picture.style.gridTemplateColumns = `repeat(${data.picture?.columns ?? 0}, minmax(0, 1.25rem))`;
+        box.append(picture);
+      }
+      span.textContent = '';
+      span.setAttribute('aria-label', about);
+      span.style.gridRow = String(patch.row + 1);
+      span.style.gridColumn = String(patch.column + 1);
+    }
+    (picture ?? box).append(span);
+  });
   for (const position of data.sinks) spans[position]?.classList.add('top');
+  for (const position of data.highNorm) spans[position]?.classList.add('high');
   let reachable = 0;
 
   function color(): void {
-    const { received } = current();
+    const received = current()?.received;
+    const end = received ? shared.end(received) : 1;
+    find('strip-scale').textContent = end < 1 ? `scale: 0 to ${percent(end)}` : '';
     spans.forEach((span, s) => {
-      const strength = Math.sqrt(received[s]!);
+      const { text, beside } = data.tokens[s]!;
+      if (beside) span.textContent = received ? `${text} ${percent(received[s]!)}` : text;
+      const strength = received ? Math.sqrt(Math.min(1, received[s]! / end)) : 0;
       span.style.backgroundColor = `rgba(var(--heat), ${strength.toFixed(3)})`;
       span.style.color = strength > 0.6 ? 'var(--paper)' : '';
     });
   }
 
   function tell(s: number): void {
-    const { received, uniform } = current();
+    const row = current();
     const rank = data.sinks.indexOf(s);
     const sink = rank < 0 ? '' : `; sink ${rank + 1} of ${data.sinks.length}`;
     const where = selection.stripLayer === null ? 'mean over layers' : `layer ${selection.stripLayer}`;
-    output.textContent = `Token ${shared.token(s)} (${data.tokens[s]!.about}) received ${percent(received[s]!)}, uniform attention ${percent(uniform[s]!)}; ${where}${sink}`;
+    const high = data.highNorm.includes(s) ? '; of high norm' : '';
+    const share = row
+      ? `received ${percent(row.received[s]!)}, uniform attention ${percent(row.uniform[s]!)}`
+      : 'n/a, no attention pattern';
+    output.textContent = `Token ${shared.token(s)} (${data.tokens[s]!.about}) ${share}; ${where}${sink}${high}`;
   }
 
   const position = (event: Event) => {
@@ -123,6 +143,7 @@ export function strip(shared: Shared): void {
         tell(selection.key);
       }
     }
+    if ('overKey' in changed && selection.overKey !== null) tell(selection.overKey);
     mark();
   });
   color();

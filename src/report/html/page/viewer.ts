@@ -54,8 +54,9 @@ export function viewer(shared: Shared, render: PatternRenderer, axes: AxesPainte
     canvas.hidden = source === undefined;
     if (source === undefined || values === null) {
       sample = null;
-      const kept =
-        data.patterns.length === 0
+      const kept = !data.received[layer]
+        ? 'the layer has none.'
+        : data.patterns.length === 0
           ? 'none was kept in this scan.'
           : 'choose a head from the list, or one with a dot in the map.';
       output.textContent = `No pattern of layer ${layer}, head ${head} was kept; ${kept}`;
@@ -101,7 +102,7 @@ export function viewer(shared: Shared, render: PatternRenderer, axes: AxesPainte
     if (repaint || picture?.width !== pixels) {
       const colors = palette();
       picture = new ImageData(pixels, pixels);
-      render(new Uint32Array(picture.data.buffer), pixels, sample.values, sample.source.T, view, colors);
+      render(new Uint32Array(picture.data.buffer), pixels, sample.values, sample.source.T, view, colors, data.causal);
     }
     c.putImageData(picture!, Math.round(left * ratio), Math.round(top * ratio));
     c.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -147,13 +148,14 @@ export function viewer(shared: Shared, render: PatternRenderer, axes: AxesPainte
     const within = (s: number | null): s is number => s !== null && s < T;
     const learned = sample.sink && within(query) ? `; learned sink ${percent(sample.sink[query]! / 255)}` : '';
     if (within(key) && within(query)) {
-      const value = key > query ? 'not visible' : percent(sample.values[query * T + key]! / 255);
+      const value = data.causal && key > query ? 'not visible' : percent(sample.values[query * T + key]! / 255);
       output.textContent = `Query ${shared.token(query)} → key ${shared.token(key)}: ${value}${learned}`;
     } else if (within(key)) {
       let sum = 0;
-      for (let t = key + 1; t < T; t++) sum += sample.values[t * T + key]!;
-      const mean = T - key > 1 ? percent(sum / 255 / (T - key - 1)) : '–';
-      output.textContent = `Key ${shared.token(key)}: ${mean} on the mean over the ${T - key - 1} later queries`;
+      const from = data.causal ? key + 1 : 0;
+      for (let t = from; t < T; t++) sum += sample.values[t * T + key]!;
+      const mean = T > from ? percent(sum / 255 / (T - from)) : '–';
+      output.textContent = `Key ${shared.token(key)}: ${mean} on the mean over the ${T - from}${data.causal ? ' later' : ''} queries`;
     } else
       output.textContent = 'Point at a cell to read it; arrow keys move a cell, + and − zoom, dragging moves the view.';
   }
