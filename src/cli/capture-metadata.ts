@@ -28,7 +28,7 @@ export function captureMetadata(
     sinklab: version,
     model: {
       source: provenance.source,
-      family: model.decoder.family,
+      family: model.stack.family,
       ...(provenance.revision === undefined ? {} : { revision: provenance.revision }),
       dtypes: provenance.dtypes,
       files,

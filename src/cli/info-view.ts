@@ -26,6 +26,8 @@ export function renderInfo(model: ModelDescription, about: InfoContext, it: Pain
   return [
     it.style.bold(escapeText(provenance.source)),
     ...fact('family', `${model.family}, ${sizes.L} layers, ${sizes.H} query heads, ${sizes.G} key/value heads`),
+    ...(model.parts ? fact('part', partText(model)) : []),
+    ...fact('reads', model.reads),
     ...fact('axes', legend(model)),
     ...fact('parameters', `${integer(model.parameters)} (${number(model.parameters / 1e6)} M)`),
     ...fact('stored', `${bytes(model.storedBytes)} as ${storedTypes(model)} (${provenance.format})`),
@@ -46,17 +48,23 @@ export function renderInfo(model: ModelDescription, about: InfoContext, it: Pain
   ].join('\n');
 }
 
+const partText = ({ part, parts }: ModelDescription) => {
+  const others = parts?.filter((name) => name !== part) ?? [];
+  return `${part}${others.length > 0 ? ` (--part: also ${others.join(', ')})` : ''}`;
+};
+
 function legend({ sizes, weights }: ModelDescription): string {
-  const { M, H, G, D, V, maxPositions } = sizes;
+  const { M, H, G, D, V, streams = 1, maxPositions } = sizes;
   const F = weights.flatMap(({ axes }) => axes).find(([axis]) => axis === 'F')?.[1];
   const E = weights.flatMap(({ axes }) => axes).find(([axis]) => axis === 'E')?.[1];
   const parts = [
     `M ${M} model width`,
+    ...(streams > 1 ? [`${streams} residual streams of width M, side by side in the residual`] : []),
     `H ${H} = G ${G} × R ${H / G} query heads`,
     `D ${D} head width`,
     ...(F === undefined ? [] : [`F ${F} feed-forward`]),
     ...(E === undefined ? [] : [`E ${E} experts`]),
-    `V ${V} vocabulary`,
+    ...(V === undefined ? [] : [`V ${V} vocabulary`]),
     `B batch, T query position, S key position (up to ${integer(maxPositions)})`,
   ];
   return parts.join(' · ');

@@ -45,6 +45,7 @@ export async function openModel(
       ...(options.revision === undefined ? {} : { revision: options.revision }),
       ...(options.offline === undefined ? {} : { offline: options.offline }),
       ...(options.verbose === undefined ? {} : { verbose: options.verbose }),
+      ...(options.part === undefined ? {} : { part: options.part }),
     });
     return { model, resolved, notes, tokenizer: () => have(model.tokenizer, noTokenizer) };
   } finally {

@@ -54,6 +54,8 @@ export interface ModelOptions {
   readonly revision?: string;
   readonly offline?: boolean;
   readonly verbose?: boolean;
+  /** Which stack of a checkpoint that has several. */
+  readonly part?: string;
 }
 
 /** Adds the options of every command that opens a model. */
@@ -64,6 +66,14 @@ export function withModelOptions(command: Command): Command {
     .option('--revision <name>', 'branch, tag or commit of a hub model')
     .option('--offline', 'look into the hub cache only')
     .option('--verbose', "show the runtime's own warnings");
+}
+
+/** `--part`: which stack of a checkpoint that has several. */
+export function withPart(command: Command): Command {
+  return command.option(
+    '--part <name>',
+    'which stack of a checkpoint that has several: encoder or decoder, text or vision, language (default: the main one)',
+  );
 }
 
 /** `--json [FILE]`: the result as JSON to a file, or to standard output and nothing else there. */

@@ -4,10 +4,11 @@ import { scanMemory } from '../measure/scan-memory.ts';
 import { describeModel, scanResult } from '../measure/scan-result.ts';
 import { machineMemory } from '../runtime/memory-node.ts';
 import type { CommandContext } from './command.ts';
+import type { ScanInputOptions } from './inputs/prepared.ts';
+import { prepareInput } from './inputs/scan-input.ts';
 import { checkMemory } from './memory.ts';
 import { describeFiles, openModel } from './open.ts';
 import type { ModelOptions } from './options.ts';
-import { prepareInput, type ScanInputOptions } from './scan-input.ts';
 import { Progress } from './terminal.ts';
 import { version } from './version.ts';
 
@@ -33,11 +34,11 @@ export async function runScan(
   const keepWeights = options.controls ? Math.min(2e9, machineMemory().free / 4) : 0;
   const opened = await openModel(name, { ...options, keepWeights }, context);
   await using model = opened.model;
-  const { L, H } = model.decoder.sizes;
-  const { told, notes, ...input } = await prepareInput(model, options, opened);
+  const { L, H } = model.stack.sizes;
+  const { told, notes, ...input } = await prepareInput(model, options, opened, signal);
   const { files, text } = await describeFiles(opened, context);
   terminal.err(`${text}\n`);
-  const some = Math.min(256, input.page.length, Math.floor(Math.sqrt(patternCells / (L * H))));
+  const some = Math.min(256, input.tokens.length, Math.floor(Math.sqrt(patternCells / (L * H))));
   const patterns = options.patterns === 'some' ? some : options.patterns === 'none' ? 0 : options.patterns;
   const warning = checkMemory(scanMemory(model, input, patterns), 'this scan', 'scan a shorter text with --tokens');
   if (warning) terminal.err(`${warning}\n`);

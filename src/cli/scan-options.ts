@@ -14,6 +14,9 @@ export function withScanOptions(command: Command): Command {
     .option('--file <path>', 'scan a text file (UTF-8, .gz too)')
     .option('--ids <list>', 'scan token ids: 1,2,3 or a JSON list')
     .option('--chat <path>', 'scan chat messages (JSON: [{"role": …, "content": …}]) through the model’s own template')
+    .option('--pair <text>', 'a second text beside the first, for encoders that read pairs')
+    .option('--image <files...>', 'scan pictures (PNG, JPEG, WebP, GIF), for models that read them')
+    .option('--audio <file>', 'scan a sound (WAV, FLAC, MP3), for models that read it')
     .option('--corpus <path>', 'take the texts of the sink rate and the page from this file')
     .addOption(
       new Option('--bos <mode>', 'BOS in front: as the model’s files say, always, or never')

@@ -20,6 +20,8 @@ interface KindSummary {
   readonly lowering: LoweringName;
   readonly input: 'plain' | 'padded';
   readonly kind: string;
+  /** Of checkpoints with several stacks. */
+  readonly part?: string;
   readonly tensors: number;
   readonly values: number;
   readonly worst: TensorComparison;
@@ -32,7 +34,7 @@ const inputOf = ({ tensor }: TensorComparison) => (tensor.startsWith('padded.') 
 export function summarise(comparisons: readonly TensorComparison[]): KindSummary[] {
   const groups = new Map<string, TensorComparison[]>();
   for (const one of comparisons) {
-    const key = `${one.lowering} ${inputOf(one)} ${one.kind}`;
+    const key = `${one.lowering} ${inputOf(one)} ${one.part} ${one.kind}`;
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   return [...groups.values()]
@@ -40,6 +42,7 @@ export function summarise(comparisons: readonly TensorComparison[]): KindSummary
       lowering: group[0]!.lowering,
       input: inputOf(group[0]!) as KindSummary['input'],
       kind: group[0]!.kind,
+      ...(group[0]!.part === undefined ? {} : { part: group[0]!.part }),
       tensors: group.length,
       values: group.reduce((total, { values }) => total + values, 0),
       worst: group.reduce((a, b) => (b.largest > a.largest ? b : a)),
@@ -54,8 +57,9 @@ export function summarise(comparisons: readonly TensorComparison[]): KindSummary
 }
 
 const size = (value: number) => (Number.isFinite(value) ? (value === 0 ? '0' : value.toExponential(1)) : '∞');
-const where = ({ layer, tensor, kind }: TensorComparison) => {
-  const name = kind === 'rows + sink' ? `rows + sink of ${tensor}` : tensor;
+const where = ({ layer, tensor, kind, part }: TensorComparison) => {
+  const tells = part === undefined ? '' : `${part}, `;
+  const name = tells + (kind === 'rows + sink' ? `rows + sink of ${tensor}` : tensor);
   return layer === undefined ? name : `layer ${layer}, ${name}`;
 };
 
@@ -94,6 +98,7 @@ export function renderVerify(result: VerifyResult, { source, family, reference }
   const verdict = result.holds ? it.style.green('holds') : it.style.red('DIFFERS');
   const compared = rows.reduce((total, { values }) => total + values, 0);
   const tensors = rows.reduce((total, row) => total + row.tensors, 0);
+  const tied = Math.max(0, ...result.comparisons.map((one) => one.tied ?? 0));
   return [
     `${it.style.bold(escapeText(source))} (${escapeText(family)}) against ${escapeText(reference)}`,
     '',
@@ -111,7 +116,7 @@ export function renderVerify(result: VerifyResult, { source, family, reference }
       rows.map((row) => [
         row.lowering,
         row.input,
-        row.kind,
+        row.part === undefined ? row.kind : `${row.part}: ${row.kind}`,
         String(row.tensors),
         integer(row.values),
         size(row.worst.largest),
@@ -123,6 +128,12 @@ export function renderVerify(result: VerifyResult, { source, family, reference }
     '',
     ...failures.flatMap((line) => wrap(escapeText(line), it.width)),
     ...list('Not compared, of no known kind', result.unknown).flatMap((line) => wrap(escapeText(line), it.width)),
+    ...(tied > 0
+      ? wrap(
+          `${integer(tied)} queries left out: which keys they choose, or keys before them chose, hangs on equal scores, which the reference breaks in no order`,
+          it.width,
+        )
+      : []),
     ...wrap(
       `${tensors} tensors, ${integer(compared)} values compared; holds where |a − b| ≤ ${size(result.tolerance)} · max(1, |b|), logits ${size(result.logitsTolerance)}`,
       it.width,

@@ -47,7 +47,7 @@ describe('the command line', () => {
     const { code, out } = await sinklab(command, '--help');
     expect(code).toBe(0);
     expect(out).toContain(`  $ sinklab ${command}`);
-    expect(commands.length).toBe(11);
+    expect(commands.length).toBe(12);
   });
 
   it.each([

@@ -15,7 +15,7 @@ import { captureMetadata } from '../capture-metadata.ts';
 import { type CommandContext, examples } from '../command.ts';
 import { checkMemory } from '../memory.ts';
 import { describeFiles, openModel } from '../open.ts';
-import { byteCount, indices, type ModelOptions, modelArgument, whole, withModelOptions } from '../options.ts';
+import { byteCount, indices, type ModelOptions, modelArgument, whole, withModelOptions, withPart } from '../options.ts';
 import { Progress, plainBytes } from '../terminal.ts';
 
 interface Options extends ModelOptions, CaptureInputOptions {
@@ -52,7 +52,9 @@ export function register(program: Command, context: CommandContext): void {
     .option('--tokens <n>', 'longest text in tokens; the rest is left out', whole(1, 10_000_000), 1000)
     .addOption(new Option('--max-bytes <n>', 'refuse to write more').argParser(byteCount).default(2 ** 31, '2GiB'))
     .requiredOption('--out <file>', 'the safetensors file to write');
-  withModelOptions(command).action((model: string | undefined, options: Options) => act(model, options, context));
+  withPart(withModelOptions(command)).action((model: string | undefined, options: Options) =>
+    act(model, options, context),
+  );
   examples(command, [
     'capture --hook attn.hook_pattern --layer 8-10 --text "Once upon a time" --out patterns.safetensors',
     'capture ./my-model --hook hook_out --position 0 --file page.txt --out first-token.safetensors',

@@ -7,7 +7,7 @@ import { writeJson } from '../../report/json.ts';
 import { parseScanResult } from '../../report/parse.ts';
 import { renderCompare } from '../../report/terminal/compare.ts';
 import { type CommandContext, examples, writeJsonResult, writeTextFile } from '../command.ts';
-import { modelArgument, withJson, withModelOptions } from '../options.ts';
+import { modelArgument, withJson, withModelOptions, withPart } from '../options.ts';
 import { type RunScanOptions, runScan } from '../run-scan.ts';
 import { withScanOptions } from '../scan-options.ts';
 
@@ -33,7 +33,7 @@ export function register(program: Command, context: CommandContext): void {
     .option('--text-b <text>', 'text for the second; default: the same')
     .option('--file-b <path>', 'text file for the second; default: the same')
     .option('--html <file>', 'write one self-contained page');
-  withJson(withModelOptions(command)).action((a: string, b: string | undefined, options: Options) =>
+  withJson(withPart(withModelOptions(command))).action((a: string, b: string | undefined, options: Options) =>
     act(a, b ?? a, options, context),
   );
   examples(command, [

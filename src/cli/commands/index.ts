@@ -4,6 +4,7 @@ import { register as chat } from './chat.ts';
 import { register as claims } from './claims.ts';
 import { register as compare } from './compare.ts';
 import { register as emergence } from './emergence.ts';
+import { register as families } from './families.ts';
 import { register as info } from './info.ts';
 import { register as mechanisms } from './mechanisms.ts';
 import { register as scan } from './scan.ts';
@@ -15,6 +16,7 @@ import { register as verify } from './verify.ts';
 export const commands: readonly Register[] = [
   scan,
   info,
+  families,
   capture,
   compare,
   verify,

@@ -4,7 +4,7 @@ import { machineMemory } from '../../runtime/memory-node.ts';
 import { type CommandContext, examples, writeJsonResult } from '../command.ts';
 import { infoJson, renderInfo } from '../info-view.ts';
 import { describeFiles, openModel } from '../open.ts';
-import { type ModelOptions, modelArgument, whole, withJson, withModelOptions } from '../options.ts';
+import { type ModelOptions, modelArgument, whole, withJson, withModelOptions, withPart } from '../options.ts';
 import { version } from '../version.ts';
 
 interface Options extends ModelOptions {
@@ -23,10 +23,15 @@ export function register(program: Command, context: CommandContext): void {
     .argument('[model]', `${modelArgument} (default: SmolLM2-135M-Instruct)`)
     .option('--tokens <n>', 'length of the text that costs are given for', whole(1, 10_000_000), 1000)
     .option('--hash', 'SHA-256 of the weight files (reads them whole)');
-  withJson(withModelOptions(command)).action((model: string | undefined, options: Options) =>
+  withJson(withPart(withModelOptions(command))).action((model: string | undefined, options: Options) =>
     act(model, options, context),
   );
-  examples(command, ['info', 'info ./my-model --tokens 8192', 'info model.gguf --hash --json info.json']);
+  examples(command, [
+    'info',
+    'info ./my-model --tokens 8192',
+    'info ./whisper-tiny.en --part encoder',
+    'info model.gguf --hash --json info.json',
+  ]);
 }
 
 async function act(name: string | undefined, options: Options, context: CommandContext): Promise<void> {

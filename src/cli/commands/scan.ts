@@ -9,7 +9,7 @@ import { writeJson } from '../../report/json.ts';
 import { renderSvg } from '../../report/svg.ts';
 import { renderScan } from '../../report/terminal/scan.ts';
 import { type CommandContext, examples, writeJsonResult, writeTextFile } from '../command.ts';
-import { modelArgument, whole, withJson, withModelOptions } from '../options.ts';
+import { modelArgument, whole, withJson, withModelOptions, withPart } from '../options.ts';
 import { type RunScanOptions, runScan } from '../run-scan.ts';
 import { withScanOptions } from '../scan-options.ts';
 
@@ -38,13 +38,15 @@ export function register(program: Command, context: CommandContext): void {
       'tokens from the start of the page whose patterns the page shows, for every head',
       whole(0, 4096),
     );
-  withJson(withModelOptions(command)).action((model: string | undefined, options: Options) =>
+  withJson(withPart(withModelOptions(command))).action((model: string | undefined, options: Options) =>
     act(model, options, context),
   );
   examples(command, [
     'scan',
     'scan HuggingFaceTB/SmolLM2-135M --html scan.html --open',
     'scan ./my-model --file notes.txt --controls',
+    'scan facebook/dinov2-with-registers-small --image photo.jpg --html scan.html',
+    'scan openai/whisper-tiny.en --audio speech.wav',
     'scan model.gguf --corpus wikitext.txt.gz --epsilon 0.3,0.2 --json scan.json',
   ]);
 }

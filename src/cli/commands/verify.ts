@@ -71,7 +71,7 @@ async function act(name: string, options: Options, context: CommandContext): Pro
     const about = {
       sinklab: version,
       source: opened.resolved.source,
-      family: model.decoder.family,
+      family: model.stack.family,
       files,
       reference: path,
       run: describeRun(model),

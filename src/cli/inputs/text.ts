@@ -1,46 +1,19 @@
-import { InputError } from '../error.ts';
-import { chatPrompt } from '../load/chat-prompt.ts';
-import { parseMessages } from '../load/chat-template.ts';
-import { DEFAULT_TEXT, DEFAULT_TEXT_SOURCE } from '../load/default-text.ts';
-import { pageIds, parseIds, protocolTexts } from '../load/prompts.ts';
-import { readText } from '../load/prompts-node.ts';
-import { describeTokens } from '../load/token-roles.ts';
-import type { ScanResult, TokenInfo } from '../measure/result.ts';
-import type { ScanInput } from '../measure/scan.ts';
-import type { Model } from '../models/model.ts';
-import type { OpenedModel } from './open.ts';
-
-export type BosMode = 'auto' | 'add' | 'none';
-
-export interface ScanInputOptions {
-  readonly text?: string;
-  readonly file?: string;
-  readonly ids?: string;
-  readonly chat?: string;
-  readonly corpus?: string;
-  readonly bos: BosMode;
-  /** Longest page in tokens. */
-  readonly tokens: number;
-  /** Texts of the protocol and tokens of each. */
-  readonly texts: number;
-  readonly textTokens: number;
-}
-
-export interface PreparedInput extends ScanInput {
-  readonly told: ScanResult['input'];
-  readonly notes: string[];
-}
+import { InputError } from '../../error.ts';
+import { chatPrompt } from '../../load/chat-prompt.ts';
+import { parseMessages } from '../../load/chat-template.ts';
+import { pageIds, parseIds, protocolTexts } from '../../load/prompts.ts';
+import { readText } from '../../load/prompts-node.ts';
+import { describeTokens } from '../../load/token-roles.ts';
+import type { TokenInfo } from '../../measure/result.ts';
+import type { Model } from '../../models/model.ts';
+import { givenText, type Opened, type PreparedInput, type ScanInputOptions } from './prepared.ts';
 
 /** One text from `--text`, `--file`, `--ids` or `--chat`; else the protocol's texts and a page from `--corpus` or the text that ships. */
-export async function prepareInput(
-  model: Model,
-  options: ScanInputOptions,
-  opened: Pick<OpenedModel, 'tokenizer'>,
-): Promise<PreparedInput> {
-  const named = (['text', 'file', 'ids', 'chat', 'corpus'] as const).filter((name) => options[name] !== undefined);
-  if (named.length > 1) throw new InputError(`--${named.join(' and --')}: give one of them`);
+export async function textInput(model: Model, options: ScanInputOptions, opened: Opened): Promise<PreparedInput> {
+  const given = (['text', 'file', 'ids', 'chat', 'corpus'] as const).filter((name) => options[name] !== undefined);
+  if (given.length > 1) throw new InputError(`--${given.join(' and --')}: give one of them`);
   if (options.ids !== undefined) {
-    const ids = parseIds(options.ids, model.decoder.sizes.V);
+    const ids = parseIds(options.ids, model.stack.sizes.V!);
     return prepared(model, options, { source: '--ids', ids, bosAdded: false });
   }
   const tokenizer = opened.tokenizer();
@@ -54,11 +27,7 @@ export async function prepareInput(
       ...(templateSpans ? { templateSpans } : {}),
     });
   }
-  const source = options.text !== undefined ? '--text' : (options.file ?? options.corpus ?? DEFAULT_TEXT_SOURCE);
-  const path = options.file ?? options.corpus;
-  const text =
-    options.text ??
-    (path === undefined ? DEFAULT_TEXT : await readText(path, { option: options.file ? '--file' : '--corpus' }));
+  const { source, text } = await givenText(options);
   const { ids, bosAdded, cut } = pageIds(text, tokenizer, { tokens: options.tokens, bos: options.bos });
   const page = prepared(model, options, { source, ids, bosAdded });
   if (options.text !== undefined || options.file !== undefined)
@@ -92,7 +61,7 @@ function prepared(
   { source, ids, bosAdded, templateSpans }: Page,
 ): PreparedInput {
   const { tokenizer } = model;
-  const { maxPositions } = model.decoder.sizes;
+  const { maxPositions } = model.stack.sizes;
   const tokens = tokenizer
     ? describeTokens(ids, tokenizer, templateSpans ? { templateSpans } : {})
     : ids.map(unknownToken);
