@@ -1,7 +1,10 @@
 import type { ScanResult } from '../measure/result.ts';
-import { scan } from '../measure/scan.ts';
+import { type ScanFindings, scan } from '../measure/scan.ts';
 import { scanMemory } from '../measure/scan-memory.ts';
 import { describeModel, scanResult } from '../measure/scan-result.ts';
+import type { Model } from '../models/model.ts';
+import { type Rounding, roundedWeights } from '../models/rounded-weights.ts';
+import { allFigures } from '../report/difference.ts';
 import { machineMemory } from '../runtime/memory-node.ts';
 import type { CommandContext } from './command.ts';
 import type { ScanInputOptions } from './inputs/prepared.ts';
@@ -15,6 +18,8 @@ import { version } from './version.ts';
 export interface RunScanOptions extends ModelOptions, ScanInputOptions {
   readonly epsilon: readonly number[];
   readonly controls?: boolean;
+  /** Matrices rounded to these bits; what that changes is told. Default: as stored. */
+  readonly weights?: Rounding;
   readonly seed: number;
   /** Tokens whose patterns are kept; 'some' lets the size of the model decide. */
   readonly patterns: number | 'some' | 'none';
@@ -44,27 +49,31 @@ export async function runScan(
   if (warning) terminal.err(`${warning}\n`);
   const progress = new Progress(terminal);
   const started = performance.now();
-  const findings = await scan(model, input, {
-    epsilons: options.epsilon,
-    controls: options.controls ?? false,
-    seed: options.seed,
-    patterns,
-    signal,
-    progress: (done, total, what) => progress.show(`${what}, layer ${(done - 1) % L}`, done / total),
-  }).finally(() => progress.clear());
-  return scanResult(
-    { ...findings, notes: [...notes, ...findings.notes] },
-    {
-      sinklab: version,
-      model: describeModel(model, opened.resolved.source, files),
-      input: told,
-      run: {
-        runtime: model.runtime.backend.name,
-        device: model.runtime.backend.device,
-        threads: model.runtime.threads,
-        seconds: (performance.now() - started) / 1000,
-        peakBytes: process.resourceUsage().maxRSS * 1024,
+  const { weights } = options;
+  const scanned = (over: Model, controls: boolean, name = '') =>
+    scan(over, input, {
+      ...{ epsilons: options.epsilon, controls, seed: options.seed, patterns, signal },
+      progress: (done, total, what) => progress.show(`${name}${what}, layer ${(done - 1) % L}`, done / total),
+    }).finally(() => progress.clear());
+  const result = (findings: ScanFindings) =>
+    scanResult(
+      { ...findings, notes: [...notes, ...findings.notes] },
+      {
+        sinklab: version,
+        model: describeModel(model, opened.resolved.source, files),
+        input: told,
+        run: {
+          runtime: model.runtime.backend.name,
+          device: model.runtime.backend.device,
+          threads: model.runtime.threads,
+          seconds: (performance.now() - started) / 1000,
+          peakBytes: process.resourceUsage().maxRSS * 1024,
+        },
       },
-    },
-  );
+    );
+  if (weights === undefined) return result(await scanned(model, options.controls ?? false));
+  const stored = result(await scanned(model, false, 'as stored: '));
+  const rounded = result(await scanned(roundedWeights(model, weights), options.controls ?? false, `${weights}: `));
+  const figures = allFigures(stored, rounded).map(({ name, unit, a, b }) => ({ name, unit, stored: a, rounded: b }));
+  return { ...rounded, rounding: { weights, figures } };
 }

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { roundings } from '../models/rounded-weights.ts';
 import { whole } from './options.ts';
 
 const shares = (text: string): number[] => {
@@ -27,6 +28,12 @@ export function withScanOptions(command: Command): Command {
     .option('--texts <n>', 'texts of the sink rate', whole(1, 100_000), 100)
     .option('--text-tokens <n>', 'tokens of each of them', whole(2, 100_000), 64)
     .option('--epsilon <list>', 'a head has a sink where a key receives more than this on the mean', shares, [0.3])
+    .addOption(
+      new Option(
+        '--weights <bits>',
+        'round matrices to int8 or int4, and say what that changes: a scan as stored beside it (default: as stored)',
+      ).choices([...roundings]),
+    )
     .option('--controls', 'shuffled texts, random and permuted weights as well: five times the work')
     .option('--seed <n>', 'seed of the controls', whole(0, 2 ** 31 - 1), 0);
 }

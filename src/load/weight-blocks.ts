@@ -52,6 +52,18 @@ export function toFourBits(values: Float32Array): WeightBlocks {
   return { bits: 4, block, codes, scales, offsets };
 }
 
+/** The numbers that blocks stand for. */
+export function fromBlocks({ bits, codes, scales, offsets }: WeightBlocks): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(scales.length * block);
+  const middle = 2 ** (bits - 1);
+  for (let i = 0; i < values.length; i++) {
+    const b = Math.floor(i / block);
+    const code = bits === 8 ? codes[i]! : (codes[i >> 1]! >> (4 * (i & 1))) & 15;
+    values[i] = scales[b]! * (code - middle) + (offsets?.[b] ?? 0);
+  }
+  return values;
+}
+
 /** Sixteen bytes with value j in the low and value j + 16 in the high bits of byte j, as pairs of neighbours. */
 function pairNeighbours(bytes: Uint8Array, at: number, out: Uint8Array, to: number): void {
   for (let j = 0; j < 8; j++) {

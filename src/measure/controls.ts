@@ -1,6 +1,5 @@
-import type { Checkpoint } from '../load/checkpoint.ts';
-import { type Model, replaced } from '../models/model.ts';
-import { WeightStore } from '../models/weights.ts';
+import { changedWeights } from '../models/changed-weights.ts';
+import type { Model } from '../models/model.ts';
 import { normal, seededRandom, shuffle } from '../random.ts';
 import type { Control } from './result.ts';
 
@@ -71,19 +70,9 @@ function fresh(
 
 type Change = (name: string, values: Float32Array<ArrayBuffer>, random: () => number) => Float32Array<ArrayBuffer>;
 
-/** The same model over changed weights; the runtime is shared, so disposing of it is the original's affair. */
+/** Each tensor has its own stream of numbers. */
 function withWeights(model: Model, change: Change, seed: number): Model {
-  const { checkpoint: stored } = model;
-  const checkpoint: Checkpoint = {
-    config: stored.config,
-    tensors: stored.tensors,
-    provenance: stored.provenance,
-    read: async (name) => change(name, await stored.read(name), seededRandom(seed ^ hash(name))),
-    readBytes: (name) => stored.readBytes(name),
-    files: () => stored.files(),
-    close: () => stored.close(),
-  };
-  return replaced(model, { checkpoint, weights: new WeightStore(checkpoint) });
+  return changedWeights(model, (name, values) => change(name, values, seededRandom(seed ^ hash(name))));
 }
 
 /** FNV-1a: each tensor has its own stream of numbers, whatever the order of reading. */

@@ -14,7 +14,6 @@ export type {
   TextLayer,
 } from './measurement.ts';
 export { picturePreview } from './picture-preview.ts';
-export { spectrogramPreview } from './spectrogram-preview.ts';
 export { proxyScores } from './proxy-scores.ts';
 export { QuantileSketch, type QuantileSketchJson } from './quantile-sketch.ts';
 export { type Received, receivedByKey } from './received.ts';
@@ -30,6 +29,7 @@ export { findPrimary, findTurnedTokens, type Primary, sinkStrength, type TurnedT
 export { SinkRateSums } from './sink-rate.ts';
 export type { SinkRateJson, SinkRateProtocol, SinkRates, SinkRateText } from './sink-rate-protocol.ts';
 export { findSinkTokens, type SinkEvidence, type SinkTokens } from './sink-tokens.ts';
+export { spectrogramPreview } from './spectrogram-preview.ts';
 export { type Summarised, summarise } from './summary.ts';
 export { type UniformAttention, uniformAttention } from './uniform.ts';
 export type { Visibility } from './visibility.ts';

@@ -210,6 +210,13 @@ export interface SpectrogramPreview {
   values: string;
 }
 
+/** What rounding the weights changed: a scan of them as stored beside this one, of the same texts. */
+export interface RoundingChange {
+  /** Bits that matrices were rounded to, in blocks of 32. */
+  weights: 'int8' | 'int4';
+  figures: { name: string; unit: 'share' | 'number'; stored: number | null; rounded: number | null }[];
+}
+
 export interface ScanResult {
   schema: 'sinklab.scan/1';
   sinklab: string;
@@ -265,6 +272,8 @@ export interface ScanResult {
     /** Only where a decoder looks at what an encoder gave. */
     cross?: CrossAttention;
   };
+  /** Where the weights were rounded for this scan. */
+  rounding?: RoundingChange;
   controls: Control[];
   /** Why nothing is announced, or other things a reader must know. */
   notes: string[];

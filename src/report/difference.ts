@@ -44,6 +44,25 @@ export function comparedFigures(a: ScanResult, b: ScanResult): ComparedFigure[] 
   ];
 }
 
+/** The figures of both, and of every measurement that both have the mean of its first curve over the layers, or of its map. */
+export function allFigures(a: ScanResult, b: ScanResult): ComparedFigure[] {
+  const means = (result: ScanResult) =>
+    new Map(
+      result.page.measured.map((one) => {
+        const values = one.kind === 'curves' ? (one.series[0]?.values ?? []) : one.values.flatMap((row) => row ?? []);
+        const label = one.kind === 'curves' && one.series.length > 1 ? `: ${one.series[0]!.label}` : '';
+        const unit: ComparedFigure['unit'] = one.kind === 'map' && one.share ? 'share' : 'number';
+        return [`${one.title}${label}`, { unit, value: mean(values.filter((value) => value !== null)) }] as const;
+      }),
+    );
+  const others = means(b);
+  const measured = [...means(a)].flatMap(([name, { unit, value }]): ComparedFigure[] => {
+    const other = others.get(name);
+    return other ? [{ name, unit, a: finite(value), b: finite(other.value) }] : [];
+  });
+  return [...comparedFigures(a, b), ...measured];
+}
+
 /** b − a for each layer and head, null in layers without a pattern in either; null when the maps have different shapes. */
 export function differenceMap(a: HeadMap, b: HeadMap): HeadMap | null {
   const heads = new Set([...a, ...b].flatMap((row) => (row === null ? [] : [row.length])));

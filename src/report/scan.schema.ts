@@ -213,6 +213,18 @@ export const scanSchema = z.strictObject({
   uniform: layers(share.nullable()),
   massiveTexts: z.exactOptional(massiveTexts),
   page,
+  rounding: z.exactOptional(
+    z.strictObject({
+      weights: z.enum(['int8', 'int4']),
+      figures: items(
+        z.strictObject({
+          name,
+          unit: z.enum(['share', 'number']),
+          ...{ stored: real.nullable(), rounded: real.nullable() },
+        }),
+      ),
+    }),
+  ),
   controls: z.array(control).max(64),
   notes: z.array(text).max(256),
   summary: z.array(text).max(256),

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeQ4_0, decodeQ4_1, decodeQ8_0 } from '../../src/load/gguf/blocks.ts';
-import { fromGgufBlocks, toEightBits, toFourBits, type WeightBlocks } from '../../src/load/weight-blocks.ts';
+import {
+  fromBlocks,
+  fromGgufBlocks,
+  toEightBits,
+  toFourBits,
+  type WeightBlocks,
+} from '../../src/load/weight-blocks.ts';
 
 /** Values of blocks, as the docstring defines them. */
 function values({ bits, block, codes, scales, offsets }: WeightBlocks): number[] {
@@ -70,5 +76,21 @@ describe('rounding to blocks', () => {
         });
       }),
     );
+  });
+});
+
+describe('the numbers that blocks stand for', () => {
+  const numbers = Float32Array.from({ length: 96 }, (_, i) => Math.sin(i * 1.7) * (1 + (i >> 5)));
+  it.each([
+    ['8', toEightBits, 1 / 127 / 2],
+    ['4', toFourBits, 2 / 15 / 2],
+  ] as const)('are within half a step of %s bits of what was rounded', (_, round, halfStep) => {
+    const blocks = round(numbers);
+    const found = fromBlocks(blocks);
+    expect(Array.from(found)).toEqual(values(blocks).map(Math.fround));
+    found.forEach((value, i) => {
+      expect(Math.abs(value - numbers[i]!)).toBeLessThanOrEqual(halfStep * (1 + (i >> 5)) * 1.001);
+    });
+    expect(found).not.toEqual(numbers);
   });
 });

@@ -10,9 +10,16 @@ import type { DecoderFamily } from '../family.ts';
 import { sandwichBlock } from '../parts/blocks.ts';
 import { ignoreHarmless, readSizes } from '../parts/config.ts';
 import { headRmsNorms } from '../parts/head-norms.ts';
-import { expert } from '../parts/routed-experts.ts';
+import { gatedMlp } from '../parts/mlp.ts';
 import { shortConvolution } from '../parts/short-convolution.ts';
 import { standardDecoder } from '../parts/standard.ts';
+
+/** Names of the parts of a feed-forward layer by those of Llama. */
+const mlpNames: Readonly<Record<string, string>> = {
+  'mlp.gate_proj': 'feed_forward.w1',
+  'mlp.up_proj': 'feed_forward.w3',
+  'mlp.down_proj': 'feed_forward.w2',
+};
 
 export const family: DecoderFamily = {
   name: 'lfm3',
@@ -77,10 +84,7 @@ export const family: DecoderFamily = {
           ln1Post: afterwards('post_operator_norm'),
           ln2: over('ffn_norm'),
           ln2Post: afterwards('post_ffn_norm'),
-          mlp(x, hook) {
-            const names = { gate: at('feed_forward.w1'), up: at('feed_forward.w3'), down: at('feed_forward.w2') };
-            return hook('mlp.hook_out', expert(x, names, { F, M }, 'silu'));
-          },
+          mlp: gatedMlp((name) => at(mlpNames[name]!), { F, M }, 'silu'),
         });
 
         function attentionOf(kind: 'full_attention' | 'sliding_attention') {

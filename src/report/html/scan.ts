@@ -10,7 +10,15 @@ import { layerPlots, ratePlot } from './plots.ts';
 import { pageScript } from './script.ts';
 import { shell } from './shell.ts';
 import { stripSection } from './strip.ts';
-import { controlTable, highNormTable, massiveTable, provenance, rateTable, sinkTable } from './tables.ts';
+import {
+  controlTable,
+  highNormTable,
+  massiveTable,
+  provenance,
+  rateTable,
+  roundingTable,
+  sinkTable,
+} from './tables.ts';
 
 /**
  * A scan as one self-contained page: it loads nothing, runs one script of ours, and shows every text of model or prompt as text.
@@ -84,6 +92,16 @@ export async function renderHtml(result: ScanResult): Promise<string> {
         ...(result.sinkRatesWindow ? rates(build, result.sinkRatesWindow, 'Layers with a sliding window') : []),
       ),
     ),
+    ...(result.rounding
+      ? [
+          section(
+            build,
+            `Rounded to ${result.rounding.weights}`,
+            'This scan beside one of the weights as stored, of the same texts; measurements as means over layers.',
+            roundingTable(build, result.rounding),
+          ),
+        ]
+      : []),
     ...(result.controls.length > 0
       ? [
           section(

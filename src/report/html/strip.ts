@@ -11,7 +11,7 @@ export function stripSection(build: Builder, result: ScanResult): HTMLElement {
   const patches = input.page.some(({ patch }) => patch);
   const pictured = input.picture !== undefined && patches;
   const of = pictured || input.page.some(({ role }) => role === 'frame');
-  const scale = of ? ', up to the largest of a patch or frame in the layer' : '';
+  const scale = of ? ', up to the largest of a patch or frame' : '';
   const strip = element('div', {
     id: 'strip',
     class: 'strip',

@@ -1,7 +1,8 @@
-import type { Control, HighNormToken, ScanResult, SinkRate } from '../../measure/result.ts';
+import type { Control, HighNormToken, RoundingChange, ScanResult, SinkRate } from '../../measure/result.ts';
 import { escapeText, visibleToken } from '../escape.ts';
 import { bytes, integer, number, percent, ranges } from '../format.ts';
 import { largestRatio, massiveRuns } from '../massive.ts';
+import { roundingRows, roundingTitles } from '../rounding.ts';
 import { isCausal } from '../words.ts';
 import type { Builder } from './dom.ts';
 
@@ -204,4 +205,15 @@ export function provenance(build: Builder, { model, input, run, sinklab, date }:
   ];
   const { element } = build;
   return element('dl', {}, ...facts.flatMap(([name, fact]) => [element('dt', {}, name), element('dd', {}, fact)]));
+}
+
+/** What rounding the weights changed. */
+export function roundingTable(build: Builder, rounding: RoundingChange): HTMLElement {
+  const [first, ...titles] = roundingTitles;
+  return htmlTable(
+    build,
+    `Figures of weights rounded to ${rounding.weights}`,
+    [{ title: first }, ...titles.map((title) => ({ title, class: 'number' as const }))],
+    roundingRows(rounding).map(([name, ...cells]) => [escapeText(name!), ...cells]),
+  );
 }

@@ -7,6 +7,7 @@ import { crossLines } from './cross.ts';
 import { headMap } from './map.ts';
 import { measuredLines } from './measured.ts';
 import { type Paint, paint, type TerminalOptions } from './paint.ts';
+import { roundingTable } from './rounding.ts';
 import { tokenStrip } from './strip.ts';
 import { controlTable, highNormLines, massiveLines, rateTable, sinkTable } from './tables.ts';
 import { wrap } from './text.ts';
@@ -69,6 +70,13 @@ export function renderScan(result: ScanResult, options: TerminalOptions = {}): s
       measuredLines(result, it),
       `The page, from layer 0 on the left to layer ${model.layers - 1}, and the range over layers.`,
     ),
+    ...(result.rounding
+      ? section(
+          `Rounded to ${result.rounding.weights}`,
+          roundingTable(result.rounding, it),
+          'This scan beside one of the weights as stored, of the same texts; measurements as means over layers.',
+        )
+      : []),
     ...(result.controls.length > 0 ? section('Controls', controlTable(result, it)) : []),
     ...section('Provenance', provenance(result, it)),
   ];

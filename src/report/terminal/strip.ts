@@ -20,8 +20,10 @@ export function tokenStrip(result: ScanResult, it: Paint, textLines = 4): string
   return [
     ...overview(received, result.page.sinks, it, scaled),
     ...(result.page.cross ? [] : loudness(result, received.length, it)),
-    '',
-    ...(grid.length > 0 ? grid : startOfText(result, received, it, textLines)),
+    // The frames of a sound have nothing to read.
+    ...(result.input.page.some(({ role }) => role === 'frame')
+      ? []
+      : ['', ...(grid.length > 0 ? grid : startOfText(result, received, it, textLines))]),
   ];
 }
 
@@ -38,7 +40,9 @@ export function overview(
   const bins = Math.ceil(S / bin);
   const most = largest(received);
   const end = scaled && most > 0 && most < 0.1 ? most : 1;
-  const bars = Array.from({ length: bins }, (_, i) => bar(largest(received.slice(i * bin, (i + 1) * bin)) / end)).join('');
+  const bars = Array.from({ length: bins }, (_, i) => bar(largest(received.slice(i * bin, (i + 1) * bin)) / end)).join(
+    '',
+  );
   const marks = Array<string>(bins).fill(' ');
   sinks
     .slice(0, 9)
@@ -52,7 +56,9 @@ export function overview(
     bold(marks.join('').trimEnd()),
     dim(axis(S, bin, bins)),
     ...(bin > 1 ? wrap(`one column is ${bin} tokens, the largest of them`, it.width).map(dim) : []),
-    ...wrap(end < 1 ? `bar: square root of the share, up to the largest, ${percent(end)}` : barLegend, it.width).map(dim),
+    ...wrap(end < 1 ? `bar: square root of the share, up to the largest, ${percent(end)}` : barLegend, it.width).map(
+      dim,
+    ),
   ];
 }
 

@@ -43,12 +43,11 @@ export function picture(shared: Shared): void {
     const received = heat.checked ? shared.received(selection.stripLayer)?.received : undefined;
     if (received) {
       const end = shared.end(received);
-      const rgb = getComputedStyle(canvas).getPropertyValue('--heat');
       for (const [place, s] of positions) {
         const [row, column] = [Math.floor(place / columns), place % columns];
         const [left, right] = [(column * w) / columns, ((column + 1) * w) / columns];
         const [top, bottom] = [(row * h) / rows, ((row + 1) * h) / rows];
-        c.fillStyle = `rgba(${rgb}, ${(0.75 * Math.sqrt(received[s]! / end)).toFixed(3)})`;
+        c.fillStyle = `rgba(${shared.color(Math.sqrt(received[s]! / end)).join()}, 0.6)`;
         c.fillRect(left, top, right - left, bottom - top);
       }
     }

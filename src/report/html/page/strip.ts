@@ -52,13 +52,18 @@ export function strip(shared: Shared): void {
   function color(): void {
     const received = current()?.received;
     const end = received ? shared.end(received) : 1;
-    find('strip-scale').textContent = end < 1 ? `scale: 0 to ${percent(end)}` : '';
+    const scale = data.picture ? 'patches from dark for 0 to yellow for' : 'scale: 0 to';
+    find('strip-scale').textContent = received && (data.picture || data.frames) ? `${scale} ${percent(end)}` : '';
     spans.forEach((span, s) => {
-      const { text, beside } = data.tokens[s]!;
-      if (beside) span.textContent = received ? `${text} ${percent(received[s]!)}` : text;
-      const strength = received ? Math.sqrt(Math.min(1, received[s]! / end)) : 0;
-      span.style.backgroundColor = `rgba(var(--heat), ${strength.toFixed(3)})`;
-      span.style.color = strength > 0.6 ? 'var(--paper)' : '';
+      const { text, patch, beside } = data.tokens[s]!;
+      const share = received ? received[s]! : 0;
+      if (beside) span.textContent = received ? `${text} ${percent(share)}` : text;
+      const viridis = received && data.picture && (patch || beside);
+      const strength = Math.sqrt(Math.min(1, share / (viridis || data.frames ? end : 1)));
+      span.style.backgroundColor = viridis
+        ? `rgb(${shared.color(strength).join()})`
+        : `rgba(var(--heat), ${strength.toFixed(3)})`;
+      span.style.color = viridis ? (strength > 0.6 ? '#000' : '#fff') : strength > 0.6 ? 'var(--paper)' : '';
     });
   }
 
