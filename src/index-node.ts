@@ -2,6 +2,8 @@
 
 export { loadSolver } from './cache/moa/solver-node.ts';
 export * from './index.ts';
+export { openAudio } from './load/audio/open-audio-node.ts';
+export { openImage } from './load/images/decode-image-node.ts';
 export { openLocal } from './load/open-local.ts';
 export { resolveModel } from './load/resolve-model-node.ts';
 export { loadTokenizer } from './load/tokenizer-node.ts';

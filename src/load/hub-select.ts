@@ -23,6 +23,9 @@ const SMALL = [
   'tokenizer_config.json',
   'special_tokens_map.json',
   'chat_template.jinja',
+  // How pictures and sound are prepared.
+  'preprocessor_config.json',
+  'processor_config.json',
 ];
 const INDEX = 'model.safetensors.index.json';
 const PICKLE = /\.(bin|pt|pth|ckpt|pkl|pickle)$/;

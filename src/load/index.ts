@@ -1,4 +1,8 @@
 /** Reading checkpoints, configurations and tokenizers in Node and in the page. What needs Node is exported by `sinklab/node`. */
+export { type AudioProcessor, openAudioProcessor, readAudioProcessor } from './audio/audio-processor.ts';
+export { decodeAudio } from './audio/decode-audio.ts';
+export { type LogMel, logMel } from './audio/log-mel.ts';
+export type { Waveform } from './audio/waveform.ts';
 export type { ByteFolder, HashableSource } from './byte-folder.ts';
 export { memoryFolder, memorySource } from './bytes-memory.ts';
 export { type ChatPrompt, chatPrompt } from './chat-prompt.ts';
@@ -7,6 +11,11 @@ export type { ByteSource, Checkpoint, Provenance, SourceFile, StoredTensor, Stor
 export { ConfigReader } from './config.ts';
 export { DEFAULT_TEXT, DEFAULT_TEXT_SOURCE } from './default-text.ts';
 export { type GgufCheckpoint, openGguf } from './gguf.ts';
+export { decodeImageInPage } from './images/decode-image-web.ts';
+export { type ImageProcessor, readImageProcessor } from './images/image-processor.ts';
+export { openImageProcessor } from './images/open-image-processor.ts';
+export { type PixelValues, pixelValues } from './images/pixel-values.ts';
+export type { RgbImage } from './images/rgb-image.ts';
 export { pageIds, parseIds, protocolTexts } from './prompts.ts';
 export { type Rope, readRope, readRopeByLayerType } from './rope-config.ts';
 export { openSafetensors, type SafetensorsOptions } from './safetensors.ts';
