@@ -41,12 +41,13 @@ export async function runScan(
   await using model = opened.model;
   const { L, H } = model.stack.sizes;
   const { told, notes, ...input } = await prepareInput(model, options, opened, signal);
-  const { files, text } = await describeFiles(opened, context);
-  terminal.err(`${text}\n`);
   const some = Math.min(256, input.tokens.length, Math.floor(Math.sqrt(patternCells / (L * H))));
   const patterns = options.patterns === 'some' ? some : options.patterns === 'none' ? 0 : options.patterns;
   const warning = checkMemory(scanMemory(model, input, patterns), 'this scan', 'scan a shorter text with --tokens');
   if (warning) terminal.err(`${warning}\n`);
+  // After what may refuse: hashing reads the files whole.
+  const { files, text } = await describeFiles(opened, context);
+  terminal.err(`${text}\n`);
   const progress = new Progress(terminal);
   const started = performance.now();
   const { weights } = options;
