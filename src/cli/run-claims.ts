@@ -5,6 +5,7 @@ import { shardOf } from '../claims/shard.ts';
 import { InputError } from '../error.ts';
 import type { ClaimsReport } from '../report/claims.schema.ts';
 import { writeClaimsJson } from '../report/claims-json.ts';
+import { claimsMarkdown } from '../report/claims-markdown.ts';
 import { renderClaims } from '../report/claims-terminal.ts';
 import { renderClaimsHtml } from '../report/html/claims.ts';
 import { wrap } from '../report/terminal/text.ts';
@@ -19,6 +20,7 @@ export interface ClaimsFlags extends ExperimentFlags {
   readonly list?: boolean;
   readonly json?: string | true;
   readonly html?: string;
+  readonly markdown?: string;
 }
 
 /** Loaded when the command runs: every other command would wait for all mechanisms and toys. */
@@ -36,6 +38,10 @@ export async function runClaims(cards: readonly string[], flags: ClaimsFlags, co
   };
   if (!(await writeJsonResult(flags.json, () => writeClaimsJson(report), context)))
     terminal.out(renderClaims(report, terminal.paint));
+  if (flags.markdown !== undefined) {
+    await writeTextFile('--markdown', flags.markdown, claimsMarkdown(report));
+    terminal.err(`wrote ${flags.markdown}\n`);
+  }
   if (flags.html === undefined) return;
   await writeTextFile('--html', flags.html, await renderClaimsHtml(report));
   terminal.err(`wrote ${flags.html}\n`);

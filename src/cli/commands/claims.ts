@@ -21,7 +21,8 @@ export function register(program: Command, context: CommandContext): void {
     .option('--out <folder>', 'where results are kept and found again', './sinklab-claims')
     .option('--workers <n>', 'processes, one thread each (default: one for each core)', whole(1, 256))
     .option('--list', 'list the cards and what they say')
-    .option('--html <file>', 'write the judgements as one self-contained page');
+    .option('--html <file>', 'write the judgements as one self-contained page')
+    .option('--markdown <file>', 'write the judgements as a Markdown page');
   withJson(command).action(async (cards: string[], flags: ClaimsFlags) => {
     const { runClaims } = await import('../run-claims.ts');
     await runClaims(cards, flags, context);
