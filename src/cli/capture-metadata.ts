@@ -11,7 +11,7 @@ import { version } from './version.ts';
  * - `schema`: `sinklab.capture/1`; `sinklab`: version
  * - `model`: source, family, revision, weight files with SHA-256
  * - `run`: runtime, device and threads
- * - `input`: where the text came from; `tokens`: the text of each token, one list a row
+ * - `input`: where the text, picture or sound came from; `tokens`: the text of each token, one list a row
  * - `axes`: for each tensor its axis letters, slowest first; `kept`: for each tensor the indices kept of an axis that is not whole
  */
 export function captureMetadata(
@@ -35,7 +35,9 @@ export function captureMetadata(
     },
     run: describeRun(model),
     input: source,
-    ...(tokenizer ? { tokens: batch.ids.map((row) => row.map((id) => tokenText(tokenizer, id))) } : {}),
+    ...(tokenizer && 'ids' in batch
+      ? { tokens: batch.ids.map((row) => row.map((id) => tokenText(tokenizer, id))) }
+      : {}),
     axes: Object.fromEntries(plan.map(({ name, axes }) => [name, axes])),
     ...(kept.length > 0 ? { kept: Object.fromEntries(kept) } : {}),
   };

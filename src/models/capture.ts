@@ -1,4 +1,5 @@
 import { InputError } from '../error.ts';
+import type { Form } from './feed.ts';
 import { type HookName, hookOrder } from './hook-names.ts';
 import type { Model } from './model.ts';
 import { expandHooks } from './run.ts';
@@ -24,6 +25,10 @@ export interface CaptureRequest extends CaptureSelection {
   /** Texts, and tokens of each. */
   readonly B: number;
   readonly T: number;
+  /** Positions of the memory, where there is one. Default T. */
+  readonly S?: number | undefined;
+  /** Of pictures: their size. Default: that which the model was made for. */
+  readonly form?: Form;
   /** Bytes of one value: 4 for float32 (default), 2 for float16. */
   readonly width?: 2 | 4;
 }
@@ -33,14 +38,19 @@ export interface CaptureRequest extends CaptureSelection {
  * @throws InputError for a hook point, layer, head or position that there is not, or when nothing is left.
  */
 export function planCapture(model: Model, request: CaptureRequest): PlannedTensor[] {
-  const { hooks, layers, B, T, width = 4 } = request;
+  const { hooks, layers, B, T, S = T, form, width = 4 } = request;
   checkSelection(model, request, T);
   const names = expandHooks(model, hooks, layers);
   if (names.length === 0) throw new InputError(`layer ${layers}: the hook points ${hooks.join(', ')} are not there`);
-  const shapes = hookShapes(model, { B, T });
+  const shapes = hookShapes(model, { B, T, N: S, ...(form ? { form } : {}) });
   return names.map((name) => {
     const axes = hookOrder(name);
     const kept = Object.fromEntries(keptAxes(model, name, request).map(({ axis, indices }) => [axis, indices]));
+    shapes.get(name)!.forEach((size, i) => {
+      const outside = kept[axes[i]!]?.find((index) => index >= size);
+      if (outside !== undefined)
+        throw new InputError(`position ${outside}: ${name} has positions 0 to ${size - 1} along ${axes[i]}`);
+    });
     const shape = shapes.get(name)!.map((size, i) => kept[axes[i]!]?.length ?? size);
     return { name, axes, shape, kept, bytes: width * shape.reduce((a, b) => a * b, 1) };
   });

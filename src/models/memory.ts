@@ -5,6 +5,10 @@ export interface RunSize {
   /** Texts, and tokens of each. */
   readonly B: number;
   readonly T: number;
+  /** Positions of the memory that a decoder looks at. Default 0. */
+  readonly S?: number | undefined;
+  /** Values that are read, where they are no token ids: pixels, features. Default 0. */
+  readonly read?: number;
   /** Attention patterns are values of their own. Default true. */
   readonly watched?: boolean;
   /** Logits are computed. Default true. */
@@ -27,14 +31,16 @@ const base = 150e6;
 
 /** Bytes that a run of the whole model takes, roughly: within a factor of 1.5 for models over a few hundred megabytes. */
 export function estimateMemory(model: Model, size: RunSize): MemoryEstimate {
-  const { B, T, watched = true, logits = true, captured = 0 } = size;
-  const { H, V = 0, D } = model.stack.sizes;
+  const { B, T, S = 0, read = 0, watched = true, logits = true, captured = 0 } = size;
+  const { H, G, V = 0, D } = model.stack.sizes;
   const weights = 4 * model.parameters;
   const stream = 4 * B * T * (8 * residualWidth(model.stack.sizes) + 4 * H * D + 3 * widest(model));
-  const patterns = watched ? 4 * 3 * B * H * T * T : 0;
+  const patterns = watched ? 4 * 3 * B * H * T * (T + S) : 0;
+  // The memory with its keys and values; pixels and features as they are, cut into patches or windows, and handed over.
+  const others = 4 * B * S * (residualWidth(model.stack.sizes) + 4 * G * D) + 4 * 4 * read;
   const output = logits ? 4 * 2 * B * T * V : 0;
   // Captured values exist once in the runtime and once in JavaScript while they are handed over.
-  const activations = stream + patterns + output + 2 * captured;
+  const activations = stream + patterns + others + output + 2 * captured;
   return { weights, activations, base, total: weights + activations + base };
 }
 

@@ -135,9 +135,9 @@ export function decoderOf(stack: Stack): Decoder {
 const count = (shapes: ReadonlyMap<string, readonly number[]>) =>
   [...shapes.values()].reduce((total, shape) => total + shape.reduce((a, b) => a * b, 1), 0);
 
-/** All that a stack can give for a plain batch: its weights and hook points are below it. */
-export function everyValue(stack: Stack, hooks: Hooks = createHooks()): Tensor<never>[] {
-  const start = embedded(stack, plainForm(stack));
+/** All that a stack can give for a batch, by default a plain one: its weights and hook points are below it. */
+export function everyValue(stack: Stack, hooks: Hooks = createHooks(), form = plainForm(stack)): Tensor<never>[] {
+  const start = embedded(stack, form);
   const last = finalStream(stack, start, hooks);
   const logits = stackLogits(stack, last, hooks);
   const others = Object.values(stack.outputs ?? {}).map(

@@ -1,4 +1,4 @@
-import { LoadError } from '../error.ts';
+import { InputError, LoadError } from '../error.ts';
 import type { Checkpoint } from '../load/checkpoint.ts';
 import { ConfigReader } from '../load/config.ts';
 import type { Decoder } from '../models/decoder.ts';
@@ -23,7 +23,11 @@ export function decoderFromConfig(config: ModelConfig): Decoder {
   reader.oneOf('model_type', family.modelTypes);
   const built = family.build(reader, nothingStored(config));
   reader.done();
-  return decoderOf('parts' in built ? built.parts[built.main]! : built);
+  if (!('parts' in built)) return decoderOf(built);
+  const decoder = decoderOf(built.parts[built.main]!);
+  const names = Object.keys(built.parts);
+  if (names.length === 1) return decoder;
+  throw new InputError(`${decoder.family} is ${names.join(' and ')}; a causal decoder of tokens alone is needed here`);
 }
 
 /** For families whose names depend on what a file holds: they take those that transformers writes. */

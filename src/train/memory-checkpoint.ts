@@ -8,8 +8,8 @@ import { decoderFromConfig, type ModelConfig } from './decoder-config.ts';
 import { parametersOf, storedShape } from './parameter.ts';
 import { elementsOf, type TrainState } from './state.ts';
 
-/** Families whose files group axes in ways that a graph does not tell (a convolution's [out, 1, taps], norms of every head). */
-export const ungrouped: readonly string[] = ['cohere', 'lfm3', 'minimax', 'qwen3_next', 'qwen3_5'];
+/** Families whose files group axes in ways that a graph does not tell (a convolution's [out, 1, taps], norms of every head), or hold tables of ids. */
+export const ungrouped: readonly string[] = ['cohere', 'deepseek_v4', 'lfm3', 'minimax', 'qwen3_next', 'qwen3_5'];
 
 /**
  * Names and stored shapes of the parameters of a configuration, in the order in which the model asks for them. Throws an InputError for

@@ -82,8 +82,11 @@ describe('sinklab capture', () => {
       ['--ids', '1,2', '--max-bytes', '100'],
       'capture: 3 tensors take 192 bytes, --max-bytes allows 100 bytes; the largest is blocks.0.attn.hook_pattern with 64 bytes; choose with --layer, --head and --position, --dtype float16, or allow more with --max-bytes',
     ],
-    [[], 'capture: expected one of --text, --file, --ids and --input, got none'],
-    [['--ids', '1', '--text', 'a'], 'capture: expected one of --text, --file, --ids and --input, got --text and --ids'],
+    [[], 'capture: expected one of --text, --file, --ids, --image, --audio and --input, got none'],
+    [
+      ['--ids', '1', '--text', 'a'],
+      'capture: expected one of --text, --file, --ids, --image, --audio and --input, got --text and --ids',
+    ],
     [['--ids', '97'], '--ids: entry 0 is "97"; ids are integers from 0 to 96, written as 1,2,3'],
     [['--ids', '1', '--layer', '3'], 'layer 3: llama has layers 0 to 2'],
     [['--ids', '1', '--head', '4'], 'head 4: expected a whole number from 0 to 3'],

@@ -126,6 +126,28 @@ describe('the summary of a scan', () => {
     expect(line).toBe('Layers 1–2 send 40–70 % of their attention to the first token (under uniform attention 6 %).');
   });
 
+  it('tells which key of a memory receives most, and of a sound how much the silence behind it does', () => {
+    const keys = Array.from({ length: 4 }, (_, s) => ({ ...token(s, `${s}.00s`, 'frame'), seconds: s }));
+    const change = (r: Summarised) => {
+      r.page.cross = {
+        ...{ keys, top: 3, sinks: [], measured: [], patterns: [] },
+        received: [[0.5, 0.3, 0.15, 0.05], null, [0.1, 0.1, 0.15, 0.65]],
+        topKey: [[0.04, 0.06], null, [0.6, 0.7]],
+      };
+    };
+    const heard =
+      'Cross-attention: key 3 ("3.00s") receives most, 35 % over all layers and heads (under uniform attention 25 %).';
+    expect(sentences(change)).toContain(heard);
+    expect(sentences(change).some((sentence) => sentence.includes('silence'))).toBe(false);
+    const all = sentences((r) => {
+      change(r);
+      r.input.spectrogram = { bins: 1, columns: 1, columnSeconds: 4, soundSeconds: 1.5, values: 'AA==' };
+    });
+    expect(all).toContain(
+      'The silence that fills the input up behind 1.5 s of sound receives 50 % of the cross-attention (under uniform attention 50 %).',
+    );
+  });
+
   it('counts heads with a pattern only, where some layers have none', () => {
     const [first, second] = sentences((r) => {
       r.received[1] = null;

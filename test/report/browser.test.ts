@@ -8,7 +8,7 @@ import type { MeasuredMap } from '../../src/measure/result.ts';
 import { renderCompareHtml } from '../../src/report/html/compare.ts';
 import { renderHtml } from '../../src/report/html/scan.ts';
 import { example, hostileTokens } from './example.ts';
-import { crossExample, hybridExample, pictureExample } from './example-other.ts';
+import { crossExample, frameExample, hybridExample, pictureExample, soundExample } from './example-other.ts';
 
 const executablePath = process.env.SINKLAB_CHROMIUM ?? '/usr/bin/chromium';
 const here = existsSync(executablePath);
@@ -215,7 +215,9 @@ describe.skipIf(!here)('the page in a headless Chromium (needs Chromium, or its 
   });
 
   it('draws the picture with frames around its sinks, and links it with the patches', async () => {
-    const { page, log } = await open(await renderHtml(pictureExample()));
+    const picture = pictureExample();
+    for (const row of picture.page.received) row!.fill(0.001).fill(0.2, 30, 31).fill(0.05, 11, 12);
+    const { page, log } = await open(await renderHtml(picture));
     const pixel = (column: number, row: number, x: number, y: number) =>
       page.evaluate(
         ([c, r, dx, dy]) => {
@@ -229,7 +231,19 @@ describe.skipIf(!here)('the page in a headless Chromium (needs Chromium, or its 
         },
         [column, row, x, y],
       );
-    await expect.poll(() => pixel(1, 1, 0.5, 0.5)).toEqual([240, 20, 20]);
+    // Position 11 is the patch in row 1, column 1: a quarter of the largest share, so the middle of the scale, over red.
+    const under = (share: number, color: number) => Math.round(0.6 * share + 0.4 * color);
+    const seen = await expect
+      .poll(() => pixel(1, 1, 0.5, 0.5))
+      .not.toEqual([0, 0, 0])
+      .then(() => pixel(1, 1, 0.5, 0.5));
+    [under(33, 240), under(145, 20), under(140, 20)].forEach((value, i) => {
+      expect(Math.abs(seen[i]! - value)).toBeLessThanOrEqual(1);
+    });
+    expect(await page.textContent('#strip-scale')).toBe('patches from dark for 0 to yellow for 20.0 %');
+    expect(await page.locator('#strip [data-position="1"]').textContent()).toBe('[REG1] 0.1 %');
+    await page.uncheck('#picture-heat');
+    expect(await pixel(1, 1, 0.5, 0.5)).toEqual([240, 20, 20]);
     expect(await pixel(6, 6, 0.5, 0.5)).toEqual([20, 20, 240]);
     // Position 30 is the patch in row 3, column 4: a frame in the colour of sinks.
     expect(await pixel(4, 3, 0.5, 0)).toEqual([192, 79, 0]);
@@ -261,8 +275,51 @@ describe.skipIf(!here)('the page in a headless Chromium (needs Chromium, or its 
     await page.close();
   });
 
+  it('draws a sound over the attention to it, dims the silence, and reads out what is pointed at', async () => {
+    const { page, log } = await open(await renderHtml(soundExample()));
+    const canvas = page.locator('#spectrogram-canvas');
+    const pixel = (share: number, y: number) =>
+      page.evaluate(
+        ([part, at]) => {
+          const shown = document.querySelector<HTMLCanvasElement>('#spectrogram-canvas')!;
+          const x = Math.floor(96 + part! * (shown.width - 102));
+          return [...shown.getContext('2d')!.getImageData(x, at!, 1, 1).data].slice(0, 3);
+        },
+        [share, y],
+      );
+    // Viridis of 0 in the upper bands, of 200 of 255 in the lowest, and grey over it behind the sound.
+    await expect.poll(() => pixel(0.2, 20)).toEqual([68, 1, 84]);
+    expect((await pixel(0.395, 100))[1]).toBeGreaterThan(180);
+    expect(await pixel(0.8, 60)).toEqual([89, 45, 99]);
+    const box = (await canvas.boundingBox())!;
+    const point = (share: number) => canvas.hover({ position: { x: 96 + share * (box.width - 102), y: 50 } });
+    await point(0.15);
+    expect(await page.textContent('#spectrogram-output')).toBe(
+      'Frame 7 from 0.14 s: receives 30.0 %; uniform attention 2.0 %; mean over layers, heads and queries',
+    );
+    await point(0.99);
+    expect(await page.textContent('#spectrogram-output')).toMatch(
+      /^Frame 49 from 0\.98 s, in the silence behind the sound/,
+    );
+    expect(await page.textContent('#cross-output')).toMatch(/→ key 49 /);
+    expect(log.errors.filter((text) => !text.includes('getImageData'))).toEqual([]);
+    expect(log.violations).toEqual([]);
+    await page.close();
+  });
+
+  it('draws the sound over the strip of its frames where an encoder was scanned', async () => {
+    const { page, log } = await open(await renderHtml(frameExample()));
+    expect(await page.textContent('#strip-scale')).toBe('scale: 0 to 5.0 %');
+    await page.click('#strip [data-position="49"]');
+    expect(await page.textContent('#spectrogram-output')).toMatch(
+      /^Frame 49 from 0\.98 s, in the silence behind the sound: receives 5\.0 %; uniform attention 2\.0 %; mean over layers and heads$/,
+    );
+    expect(log).toEqual({ violations: [], errors: [] });
+    await page.close();
+  });
+
   it.each(['light', 'dark'] as const)('is no wider than a phone of 390 pixels (%s)', async (colorScheme) => {
-    const pages = [small, pictureExample(), crossExample()].map((result) => renderHtml(result));
+    const pages = [small, pictureExample(), soundExample(), frameExample()].map((result) => renderHtml(result));
     for (const html of [...(await Promise.all(pages)), await renderCompareHtml(small, example())]) {
       const { page, log } = await open(html, { viewport: { width: 390, height: 844 }, colorScheme });
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);

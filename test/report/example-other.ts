@@ -96,3 +96,37 @@ export function crossExample(): ScanResult {
     },
   };
 }
+
+/** The same with the sound that was read: 0.4 s of one in the lowest band, louder from left to right, of 1 s. */
+export function soundExample(): ScanResult {
+  const result = crossExample();
+  const [bins, columns] = [4, 100];
+  const values = new Uint8Array(bins * columns);
+  for (let x = 0; x < 40; x++) values[x] = 5 + 5 * x;
+  const spectrogram = { bins, columns, columnSeconds: 0.01, soundSeconds: 0.4 };
+  return {
+    ...result,
+    input: {
+      ...result.input,
+      source: 'speech.wav',
+      spectrogram: { ...spectrogram, values: Buffer.from(values).toString('base64') },
+    },
+  };
+}
+
+/** An encoder of that sound: 50 frames, the last of which receives 5 %. */
+export function frameExample(): ScanResult {
+  const result = soundExample();
+  const tokens = describeFrames(50, 0.02);
+  const own = example({ layers: 3, heads: 2, tokens: 50, patterns: [] });
+  const row = tokens.map((_, s) => (s === 49 ? 0.05 : 0.0125));
+  return {
+    ...own,
+    model: { ...own.model, family: 'whisper', vocabulary: 0, causal: false },
+    input: { ...result.input, firstIds: [], page: tokens },
+    page: {
+      ...own.page,
+      ...{ received: own.page.received.map(() => row), sinks: [], massive: [], written: null, erased: null },
+    },
+  };
+}

@@ -10,7 +10,7 @@ import { renderCompare } from '../../src/report/terminal/compare.ts';
 import { renderScan } from '../../src/report/terminal/scan.ts';
 import { columns } from '../../src/report/terminal/text.ts';
 import { example } from './example.ts';
-import { crossExample, hybridExample, pictureExample } from './example-other.ts';
+import { crossExample, frameExample, hybridExample, pictureExample, soundExample } from './example-other.ts';
 
 const lines = (text: string) => text.replace(/\n$/, '').split('\n');
 const section = (text: string, title: string, count: number) => {
@@ -42,6 +42,7 @@ describe('layers without an attention pattern', () => {
       [hybrid, hybrid],
       [crossExample(), crossExample()],
       [pictureExample(), hybridExample([1], { layers: 48, heads: 64 })],
+      [soundExample(), frameExample()],
     ] as const)
       for (const color of [false, true])
         for (const width of [60, 80])
@@ -186,5 +187,49 @@ describe('attention to a memory', () => {
     expect(refuse((cross) => (cross.patterns[0]!.values = 'AA=='))).toThrow(
       'page.cross.patterns[0].values: expected 2668 characters of base64 (2000 bytes), found 4 characters',
     );
+  });
+});
+
+describe('a sound', () => {
+  const sound = soundExample();
+
+  it('stands under the bars of the memory, with a dot for the silence behind it', () => {
+    const text = lines(renderScan(sound));
+    const at = text.indexOf(`${'▁'.repeat(12)}${'▂'.repeat(8)}${'·'.repeat(30)}`);
+    // Two columns a character, their level in one of four bands: a quarter of 7.5, 17.5, … of 255, from the 13th on above an eighth.
+    expect(at).toBeGreaterThan(0);
+    expect(text[at - 1]).toMatch(/^bar: /);
+    expect(text[at + 1]).toBe('the sound over the same time: mean of its 4 bands; · silence from 0.4 s to 1 s');
+  });
+
+  it('stands under the bars of its own frames, which are scaled to the largest and not read out one by one', () => {
+    const text = renderScan(frameExample());
+    expect(text).toContain(`${'▅'.repeat(49)}█\n`);
+    expect(text).toContain('bar: square root of the share, up to the largest, 5.0 %');
+    expect(text).toContain('silence from 0.4 s to 1 s');
+    expect(text).not.toContain('0.02s 0.04s');
+  });
+
+  it('is read back as written, and refused where sizes do not fit', () => {
+    expect(parseScanResult(writeJson(sound))).toEqual(sound);
+    const refuse = (change: (spectrogram: NonNullable<(typeof sound)['input']['spectrogram']>) => void) => {
+      const result = structuredClone(sound);
+      change(result.input.spectrogram!);
+      return () => parseScanResult(JSON.stringify(result));
+    };
+    expect(refuse((spectrogram) => (spectrogram.bins = 5))).toThrow(
+      'input.spectrogram.values: expected 668 characters of base64 (500 bytes), found 536 characters',
+    );
+    expect(refuse((spectrogram) => (spectrogram.columnSeconds = 0))).toThrow('input.spectrogram.columnSeconds: ');
+  });
+
+  it('has its seconds in words on the page', async () => {
+    const { document } = parseHTML(await renderHtml(sound));
+    expect(document.querySelector('#spectrogram p')!.textContent).toBe(
+      'The spectrogram: 0.4 s of sound, filled up with silence to 1 s (dimmed); below it the attention that each moment receives from the queries of the page, as its square root.',
+    );
+    const own = parseHTML(await renderHtml(frameExample())).document;
+    expect(own.querySelectorAll('#spectrogram').length).toBe(1);
+    expect(parseHTML(await renderHtml(crossExample())).document.querySelector('#spectrogram')).toBeNull();
   });
 });

@@ -5,9 +5,11 @@ import { InputError } from '../../error.ts';
 import type { TensorToWrite } from '../../load/write-safetensors.ts';
 import { writeSafetensors } from '../../load/write-safetensors-node.ts';
 import { type PlannedTensor, planCapture } from '../../models/capture.ts';
+import { feed } from '../../models/feed.ts';
 import { canonicalHook } from '../../models/hook-names.ts';
-import { rectangle } from '../../models/input.ts';
+import type { FeatureBatch, PixelBatch } from '../../models/input.ts';
 import { estimateMemory } from '../../models/memory.ts';
+import type { Model } from '../../models/model.ts';
 import { run } from '../../models/run.ts';
 import { escapeText } from '../../report/escape.ts';
 import { type CaptureInput, type CaptureInputOptions, captureInput } from '../capture-input.ts';
@@ -43,7 +45,12 @@ export function register(program: Command, context: CommandContext): void {
     .option('--text <text>', 'the text itself')
     .option('--file <file>', 'a text file, or a .gz of one')
     .option('--ids <ids>', 'token ids: 1,2,3')
-    .option('--input <file>', 'a safetensors file with input.input_ids [B, T] and perhaps input.attention_mask')
+    .option('--image <files...>', 'a picture, for models that read them; with --text inside it')
+    .option('--audio <file>', 'a sound (WAV, FLAC, MP3), for models that read it')
+    .option(
+      '--input <file>',
+      'a safetensors file with input.input_ids [B, T] and perhaps input.attention_mask; input.pixel_values, input.input_features or input.decoder_input_ids of other models',
+    )
     .option('--layer <indices>', 'layers of hook points given for every layer, such as 0,3-5', indices)
     .option('--head <indices>', 'query heads; of keys and values the heads that serve them', indices)
     .option('--position <indices>', 'query positions; of keys and values their own', indices)
@@ -69,8 +76,8 @@ async function act(name: string | undefined, options: Options, context: CommandC
     throw new InputError(`--out ${options.out}: there is no folder ${folder}`);
   const opened = await openModel(name, options, context);
   await using model = opened.model;
-  const input = await captureInput(model, options, opened.tokenizer);
-  const { B, T } = rectangle(input.batch, model.decoder.sizes);
+  const input = await captureInput(model, options, opened, signal);
+  const { B, T, S, form } = feed(model.stack, input.batch);
   const select = {
     ...(options.head ? { heads: options.head } : {}),
     ...(options.position ? { positions: options.position } : {}),
@@ -79,8 +86,7 @@ async function act(name: string | undefined, options: Options, context: CommandC
     hooks: options.hook.map(everyLayer),
     ...(options.layer ? { layers: options.layer } : {}),
     ...select,
-    B,
-    T,
+    ...{ B, T, S, form },
     width: options.dtype === 'float16' ? 2 : 4,
   });
   const cost = plan.reduce((total, { bytes: size }) => total + size, 0);
@@ -88,11 +94,14 @@ async function act(name: string | undefined, options: Options, context: CommandC
   const fetched = options.dtype === 'float16' ? 2 * cost : cost;
   const watched = plan.some(({ name: hook }) => /hook_(attn_scores|pattern|sink)$/.test(hook));
   const wantsLogits = plan.some(({ name: hook }) => hook === 'unembed.hook_out');
-  const { total } = estimateMemory(model, { B, T, watched, logits: wantsLogits, captured: fetched });
+  const read = 'pixels' in input.batch || 'features' in input.batch ? valuesOf(input.batch).length : 0;
+  const { total } = estimateMemory(model, { B, T, S, read, watched, logits: wantsLogits, captured: fetched });
   const warning = checkMemory(total, 'this capture', 'choose fewer tokens (--tokens), or fewer --hook and --layer');
   const { files, text } = await describeFiles(opened, context);
   for (const line of [text, ...input.notes, ...(warning ? [warning] : [])]) terminal.err(`${line}\n`);
-  terminal.err(`capture: ${tensorCount(plan)}, ${plainBytes(cost)} for ${B} × ${T} tokens\n`);
+  terminal.err(
+    `capture: ${tensorCount(plan)}, ${plainBytes(cost)} for ${B} × ${T} ${'ids' in input.batch ? 'tokens' : 'positions'}\n`,
+  );
 
   const progress = new Progress(terminal);
   progress.show('running');
@@ -102,7 +111,7 @@ async function act(name: string | undefined, options: Options, context: CommandC
     logits: wantsLogits,
   }).finally(() => progress.clear());
   signal.throwIfAborted();
-  const tensors = new Map<string, TensorToWrite>(inputTensors(input, B, T));
+  const tensors = new Map<string, TensorToWrite>(inputTensors(input, model));
   for (const { name: hook, shape } of plan)
     tensors.set(hook, {
       dtype: options.dtype === 'float16' ? 'F16' : 'F32',
@@ -135,16 +144,42 @@ function checkCost(cost: number, plan: readonly PlannedTensor[], { maxBytes, dty
   );
 }
 
+const valuesOf = (batch: PixelBatch | FeatureBatch) => ('pixels' in batch ? batch.pixels : batch.features);
+
 /** What went in, under the names that `--input` reads. */
-function inputTensors({ batch }: CaptureInput, B: number, T: number): [string, TensorToWrite][] {
-  const integers = (rows: readonly (readonly number[])[]): TensorToWrite => ({
-    dtype: 'I64',
-    shape: [B, T],
-    values: BigInt64Array.from(rows.flat().map(BigInt)),
-  });
-  const { ids, attentionMask } = batch;
+function inputTensors({ batch }: CaptureInput, { stack }: Model): [string, TensorToWrite][] {
+  const floats = (name: string, shape: readonly number[], values: Float32Array): [string, TensorToWrite] => [
+    `input.${name}`,
+    { dtype: 'F32', shape, values },
+  ];
+  if ('pixels' in batch) return [floats('pixel_values', batch.shape, batch.pixels)];
+  if ('features' in batch) return [floats('input_features', batch.shape, batch.features)];
+  const integers = (name: string, rows: readonly (readonly number[])[] | undefined): [string, TensorToWrite][] =>
+    rows
+      ? [
+          [
+            `input.${name}`,
+            {
+              dtype: 'I64',
+              shape: [rows.length, rows[0]!.length],
+              values: BigInt64Array.from(rows.flat().map(BigInt)),
+            },
+          ],
+        ]
+      : [];
+  const before = stack.part === 'decoder' ? 'decoder_' : '';
+  const { ids, attentionMask, types, memory, given } = batch;
+  const S = memory?.shape[1] ?? 0;
+  const real = memory?.real && rowsOf(memory.real, memory.shape[0], S);
   return [
-    ['input.input_ids', integers(ids)],
-    ...(attentionMask ? ([['input.attention_mask', integers(attentionMask)]] as [string, TensorToWrite][]) : []),
+    ...integers(`${before}input_ids`, ids),
+    ...integers(`${before}attention_mask`, attentionMask),
+    ...integers('token_type_ids', types),
+    ...(memory ? [floats('memory', memory.shape, memory.values)] : []),
+    ...integers('memory_mask', real),
+    ...(given ? [floats('image_hidden_states', given.shape, given.values)] : []),
   ];
 }
+
+const rowsOf = (flat: Uint8Array, B: number, S: number) =>
+  Array.from({ length: B }, (_, b) => Array.from(flat.subarray(b * S, (b + 1) * S)));

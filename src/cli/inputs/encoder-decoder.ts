@@ -30,14 +30,18 @@ export async function encoderDecoderInput(
 async function speech(
   model: Model,
   encoder: Model,
-  { audio, text, bos }: ScanInputOptions,
+  options: ScanInputOptions,
   opened: Opened,
   signal: AbortSignal | undefined,
 ): Promise<PreparedInput> {
   const { stack } = encoder;
+  const { audio, bos } = options;
   if (audio === undefined || stack.reads !== 'features')
     throw new InputError(`${model.stack.family} reads sound: give it with --audio FILE`);
-  if (text !== undefined) throw new InputError('--text: the text is what the model hears; leave it out with --audio');
+  const refused = (['text', 'file', 'ids', 'chat', 'corpus', 'image'] as const).find(
+    (name) => options[name] !== undefined,
+  );
+  if (refused) throw new InputError(`--${refused}: the text is what the model hears; leave it out with --audio`);
   const tokenizer = opened.tokenizer();
   const { batch, mel, notes } = await openSound(stack, audio, opened.resolved);
   const { ids, prompt, text: said, memory, ended, language } = await transcribe(model, batch, { tokenizer, signal });
@@ -50,7 +54,7 @@ async function speech(
       ...{ bos, bosAdded: false, firstIds: ids.slice(0, 8), source: audio, page: tokens },
       spectrogram: spectrogramPreview(mel),
     },
-    keys: positionsOfSound(stack),
+    keys: positionsOfSound(stack, mel),
     notes: [
       ...notes,
       `Heard${language === undefined ? '' : ` (${language})`}: ${said === '' ? 'nothing' : said}`,

@@ -32,10 +32,16 @@ export async function prepareInput(
     return soundInput(stack, options, opened);
   }
   if (options.pair !== undefined && stack.causal !== false) refuse(['pair'], 'one text; pairs are for encoders');
+  if (options.pair !== undefined && options.ids !== undefined)
+    refuse(['pair'], 'pairs of texts: give the first with --text');
+  const texts = text.filter((name) => name !== 'pair');
+  if (texts.length > 1) throw new InputError(`--${texts.join(' and --')}: give one of them`);
   if (stack.memory) {
     return encoderDecoderInput(model, stack, options, opened, signal);
   }
   if (options.image !== undefined && stack.imageToken !== undefined) {
+    const others = (['ids', 'chat', 'corpus', 'audio'] as const).filter((name) => options[name] !== undefined);
+    refuse(others, 'a text with its picture: give it with --text or --file');
     return textWithPictureInput(model, stack, options, opened);
   }
   refuse(options.image === undefined ? [] : ['image'], 'text alone');

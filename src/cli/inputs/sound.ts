@@ -41,8 +41,10 @@ export async function openSound(stack: FeatureStack, path: string, resolved: Res
 }
 
 /** What stands at each position of the encoder's stream. */
-export const positionsOfSound = ({ features: { frames, stride, seconds } }: FeatureStack): TokenInfo[] =>
-  describeFrames(frames / stride, stride * seconds);
+export const positionsOfSound = (
+  { features: { frames, stride } }: FeatureStack,
+  { frameSeconds }: LogMel,
+): TokenInfo[] => describeFrames(frames / stride, stride * frameSeconds);
 
 /** A sound, for encoders of spectrograms. */
 export async function soundInput(
@@ -52,7 +54,7 @@ export async function soundInput(
 ): Promise<PreparedInput> {
   if (audio === undefined) throw new InputError(`${named(stack)} reads sound: give it with --audio FILE`);
   const { batch, mel, notes } = await openSound(stack, audio, resolved);
-  const tokens = positionsOfSound(stack);
+  const tokens = positionsOfSound(stack, mel);
   return {
     page: batch,
     tokens,

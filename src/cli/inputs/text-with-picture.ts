@@ -1,5 +1,6 @@
 import { InputError } from '../../error.ts';
 import { describeTokens } from '../../load/token-roles.ts';
+import { withBos } from '../../load/tokenizer.ts';
 import { picturePreview } from '../../measure/picture-preview.ts';
 import type { Model } from '../../models/model.ts';
 import { run } from '../../models/run.ts';
@@ -37,7 +38,7 @@ export async function textWithPictureInput(
   const parts = (asked.includes(mark) ? asked : `USER: ${mark}\n${asked} ASSISTANT:`).split(mark);
   if (parts.length !== 2)
     throw new InputError(`--text: expected ${mark} once, where the picture stands, got it ${parts.length - 1} times`);
-  const before = tokenizer.encode(parts[0]!);
+  const { ids: before, bosAdded } = withBos(tokenizer, tokenizer.encode(parts[0]!), options.bos);
   const after = tokenizer.encode(parts[1]!, { specialTokens: false });
   const ids = [...before, ...Array<number>(count).fill(stack.imageToken!), ...after];
   if (ids.length > options.tokens)
@@ -61,7 +62,7 @@ export async function textWithPictureInput(
     told: {
       picture: picturePreview(seen[0]!),
       bos: options.bos,
-      bosAdded: ids[0] === tokenizer.bosId,
+      bosAdded,
       firstIds: ids.slice(0, 8),
       source: path,
       page: tokens,

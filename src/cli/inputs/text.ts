@@ -1,4 +1,3 @@
-import { InputError } from '../../error.ts';
 import { chatPrompt } from '../../load/chat-prompt.ts';
 import { parseMessages } from '../../load/chat-template.ts';
 import { pageIds, parseIds, protocolTexts } from '../../load/prompts.ts';
@@ -10,8 +9,6 @@ import { givenText, type Opened, type PreparedInput, type ScanInputOptions } fro
 
 /** One text from `--text`, `--file`, `--ids` or `--chat`; else the protocol's texts and a page from `--corpus` or the text that ships. */
 export async function textInput(model: Model, options: ScanInputOptions, opened: Opened): Promise<PreparedInput> {
-  const given = (['text', 'file', 'ids', 'chat', 'corpus'] as const).filter((name) => options[name] !== undefined);
-  if (given.length > 1) throw new InputError(`--${given.join(' and --')}: give one of them`);
   if (options.ids !== undefined) {
     const ids = parseIds(options.ids, model.stack.sizes.V!);
     return prepared(model, options, { source: '--ids', ids, bosAdded: false });

@@ -1,6 +1,7 @@
 import { attention } from '../../attention/attention.ts';
 import { softmaxSteps } from '../../attention/normalisers/softmax.ts';
 import type { Queries, Stream } from '../../attention/steps.ts';
+import { LoadError } from '../../error.ts';
 import { activationNames } from '../../layers/activations.ts';
 import { linear } from '../../layers/linear.ts';
 import { layerNorm } from '../../layers/norms.ts';
@@ -43,6 +44,15 @@ export const family: DecoderFamily = {
     ignoreHarmless(c);
     // The original release stores the same tensors without the first part of the name.
     const root = checkpoint.tensors.has('wte.weight') ? '' : 'transformer.';
+    // The other way round, [3 · M, M], the axes M, 3, H, D would fit as well.
+    for (let layer = 0; layer < sizes.L; layer++) {
+      const name = `${root}h.${layer}.attn.c_attn.weight`;
+      const { shape } = checkpoint.tensors.get(name) ?? {};
+      if (shape?.length === 2 && shape[0] !== M)
+        throw new LoadError(
+          `${checkpoint.provenance.source}: tensor ${name} has shape [${shape}], the configuration makes it [${M},${3 * M}]`,
+        );
+    }
     const words = vocabulary({ V: sizes.V, M, embedding: `${root}wte`, output: tied ? `${root}wte` : 'lm_head' });
     return {
       family: 'gpt2',

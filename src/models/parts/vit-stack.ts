@@ -46,7 +46,7 @@ export function vitStack(c: ConfigReader, checkpoint: Checkpoint, family: 'vit' 
   c.ignore(['encoder_stride']);
   ignoreTowerKeys(c);
   const { tensors } = checkpoint;
-  const root = tensors.has(`${family}.embeddings.cls_token`) ? `${family}.` : '';
+  const root = [...tensors.keys()].some((name) => name.startsWith(`${family}.`)) ? `${family}.` : '';
   const stored = !tensors.has(`${root}layers.0.attention.q_proj.weight`);
   const bias = { q: projected, k: projected, v: projected };
   const names = leading.map((role) => `${root}embeddings.${role === 'class' ? 'cls' : role}_token`);

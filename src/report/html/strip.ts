@@ -10,8 +10,8 @@ export function stripSection(build: Builder, result: ScanResult): HTMLElement {
   const { input, page } = result;
   const patches = input.page.some(({ patch }) => patch);
   const pictured = input.picture !== undefined && patches;
-  const of = pictured || input.page.some(({ role }) => role === 'frame');
-  const scale = of ? ', up to the largest of a patch or frame' : '';
+  const frames = input.page.some(({ role }) => role === 'frame');
+  const scale = pictured ? ', of patches up to the largest of them' : frames ? ', up to the largest of a frame' : '';
   const strip = element('div', {
     id: 'strip',
     class: 'strip',
