@@ -3,13 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { TensorToWrite } from '../../src/load/write-safetensors.ts';
 import { writeSafetensors } from '../../src/load/write-safetensors-node.ts';
-import { feed } from '../../src/models/feed.ts';
 import type { MemoryBatch, TokenBatch } from '../../src/models/input.ts';
-import { Layerwise, type Reduction } from '../../src/models/layerwise.ts';
 import type { Model } from '../../src/models/model.ts';
 import { run } from '../../src/models/run.ts';
 import { verify } from '../../src/models/verify.ts';
-import { multiply, sum } from '../../src/tensor/index.ts';
+import { multiply } from '../../src/tensor/index.ts';
 import { copied, familyFolder, furthest, open, openReference, someIds } from './support.ts';
 
 const names = ['whisper', 't5', 't5_v1_1'] as const;
@@ -58,66 +56,6 @@ describe.skipIf(!here)(`encoder and decoder${needs}`, () => {
     ]);
     const encoder = model.parts.get('encoder')!;
     expect(encoder.hookNames.some((name) => name.includes('cross'))).toBe(false);
-  });
-
-  it.each(folders)(
-    '%s: layer by layer the decoder has the streams and the cross patterns of the whole graph',
-    async (_, folder) => {
-      await using model = await open(folder);
-      const { H, L } = model.stack.sizes;
-      const [T, S] = [13, 20];
-      const batch: TokenBatch = { ids: [someIds(T)], memory: someMemory(1, S) };
-      const { captured } = await run(model, batch, {
-        capture: ['blocks.*.cross_attn.hook_pattern', 'blocks.*.hook_out'],
-        logits: false,
-      });
-      const columns: Reduction<'cross_attn.hook_pattern'> = {
-        hook: 'cross_attn.hook_pattern',
-        reduce: (pattern) => sum(pattern, 'T'),
-        order: ['B', 'G', 'R', 'S'],
-      };
-      for (const chunk of [1, 4, 64]) {
-        const engine = new Layerwise(model, { reduce: { columns }, chunk });
-        let layers = 0;
-        for await (const { layer, residual, reduced } of engine.run([feed(model.stack, batch)])) {
-          layers++;
-          const pattern = data(captured.get(`blocks.${layer}.cross_attn.hook_pattern`));
-          const expected = new Float32Array(H * S);
-          for (let h = 0; h < H; h++)
-            for (let t = 0; t < T; t++)
-              for (let s = 0; s < S; s++) expected[h * S + s]! += pattern[(h * T + t) * S + s]!;
-          expect(furthest(reduced.columns!.data, expected)).toBeLessThan(1e-5);
-          expect(furthest(residual, data(captured.get(`blocks.${layer}.hook_out`)))).toBeLessThan(1e-4);
-        }
-        expect(layers).toBe(L);
-      }
-    },
-  );
-
-  it.each(folders)('%s: padding of text and memory changes no real position, in both lowerings', async (_, folder) => {
-    await using model = await open(folder);
-    const { V } = model.stack.sizes;
-    const rows = [someIds(11), someIds(7, 5), someIds(1, 8)];
-    const lengths = [9, 6, 1];
-    const [B, S, M] = [3, 9, 32];
-    const { values } = someMemory(B, S);
-    const real = Uint8Array.from({ length: B * S }, (_, i) => (i % S < lengths[Math.floor(i / S)]! ? 1 : 0));
-    for (const capture of [[], ['blocks.*.cross_attn.hook_pattern', 'blocks.*.attn.hook_pattern']] as const) {
-      const together = await run(model, { ids: rows, memory: { values, shape: [B, S, M], real } }, { capture });
-      for (const [b, row] of rows.entries()) {
-        const shape = [1, lengths[b]!, M] as const;
-        const alone = await run(
-          model,
-          { ids: [row], memory: { values: values.slice(b * S * M, (b * S + lengths[b]!) * M), shape } },
-          { capture },
-        );
-        const cut = data(together.logits).subarray(b * 11 * V!, (b * 11 + row.length) * V!);
-        expect(furthest(cut, data(alone.logits))).toBeLessThan(3e-5);
-      }
-      const pattern = together.captured.get('blocks.0.cross_attn.hook_pattern');
-      // Text 2 looks at one position.
-      if (pattern) expect(Array.from(data(pattern).subarray(-S))).toEqual([1, 0, 0, 0, 0, 0, 0, 0, 0]);
-    }
   });
 
   it('an edit of the cross pattern changes the logits, one of a memory position that is padding does not', async () => {

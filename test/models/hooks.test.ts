@@ -1,73 +1,189 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canonicalHook, type HookName, hookOrder, hookOrders } from '../../src/models/hook-names.ts';
 import type { Edits } from '../../src/models/hooks.ts';
-import { run } from '../../src/models/run.ts';
+import type { Model } from '../../src/models/model.ts';
+import { type RunResult, run } from '../../src/models/run.ts';
 import { hookShapes } from '../../src/models/trace-hooks.ts';
-import { add, constant, equal, iota, multiply, select, type Tensor } from '../../src/tensor/index.ts';
-import { furthest, kinds, open, someIds } from './support.ts';
+import type { HostTensor } from '../../src/runtime/backend.ts';
+import { constant, equal, iota, multiply, select, size, subtract, type Tensor } from '../../src/tensor/index.ts';
+import { aBatch, differences, positionsOf, stacksOf, usual, valuesOf } from './batches.ts';
+import { familyFolder, furthest, open, present, someIds } from './support.ts';
 
-const places = (names: readonly string[]) => new Set(names.map((name) => name.replace(/^blocks\.\d+\./, '')));
 const batch = { ids: [someIds(13), someIds(13, 5)] };
 
-/** Hook points that a family lacks, where they are not those that most lack. */
-const without: Record<string, string[]> = {
-  gpt_oss: [
-    ...['attn.hook_index_scores', 'attn.hook_compressed', 'attn.hook_gate'],
-    ...['mlp.hook_pre', 'mlp.hook_post'],
+const rare = ['attn.hook_index_scores', 'attn.hook_sink', 'attn.hook_compressed', 'attn.hook_gate'];
+const dense = ['mlp.hook_pre', 'mlp.hook_post'];
+const noLogits = [...rare, 'mlp.hook_router', 'unembed.hook_out'];
+const noSink = rare.filter((hook) => hook !== 'attn.hook_gate');
+const experts = [...rare, ...dense];
+const sinkExperts = experts.filter((hook) => hook !== 'attn.hook_sink');
+const firstDense = ['mlp.hook_pre@0', 'mlp.hook_post@0', 'mlp.hook_router@1,2'];
+const inside = ['q.hook_out', 'k.hook_out', 'v.hook_out', 'hook_rot_q', 'hook_rot_k'].map((name) => `attn.${name}@2`);
+/**
+ * Hook points that a stack lacks, and those of some of its layers with these: not in every family are an indexer, a learned sink, compressed
+ * entries, a gate, a router, the one hidden layer that experts do not have, and attention in every layer.
+ */
+const lacks: Record<string, string[]> = {
+  ...Object.fromEntries(['mixtral', 'qwen3_moe', 'olmoe'].map((name) => [name, experts])),
+  ...Object.fromEntries(['gpt_oss', 'gpt_oss_mxfp4', 'openai_privacy_filter'].map((name) => [name, sinkExperts])),
+  minimax: [...noSink, 'attn.hook_gate@0,2', ...dense],
+  deepseek_v3: [...rare, ...firstDense],
+  qwen3_next: [
+    'attn.hook_index_scores',
+    'attn.hook_attn_scores@3',
+    'attn.hook_pattern@3',
+    ...noSink.slice(1),
+    ...dense,
   ],
-  deepseek_v4_compressed: ['attn.hook_gate', 'mlp.hook_pre', 'mlp.hook_post'],
-  hy_v4_heads: ['attn.hook_compressed'],
-};
-/** Hook points that a family has in some layers. */
-const inSomeLayers: Record<string, RegExp> = {
-  deepseek_v4_compressed: /attn\.hook_(compressed|index_scores)$/,
-  hy_v4_heads: /mlp\.hook_(pre|post|router)$/,
+  qwen3_5: [
+    'attn.hook_index_scores',
+    'attn.hook_attn_scores@3',
+    'attn.hook_pattern@3',
+    ...noSink.slice(1),
+    'mlp.hook_router',
+  ],
+  mimo_v2_flash: ['attn.hook_index_scores', 'attn.hook_sink@1', ...rare.slice(2), ...firstDense],
+  granite_swa: [...rare.filter((hook) => hook !== 'attn.hook_sink'), 'mlp.hook_router'],
+  flint: [...rare.filter((hook) => hook !== 'attn.hook_sink'), ...firstDense],
+  lfm3: [
+    ...inside,
+    ...['attn.hook_index_scores', 'attn.hook_attn_scores@2', 'attn.hook_pattern@2', ...noSink.slice(1)],
+    ...['attn.hook_gate@2', 'attn.hook_z@2', 'attn.hook_out@2', 'mlp.hook_router'],
+  ],
+  deepseek_v4: ['attn.hook_index_scores', 'attn.hook_gate', ...dense],
+  deepseek_v4_compressed: ['attn.hook_index_scores@1', 'attn.hook_compressed@1,2', 'attn.hook_gate', ...dense],
+  hy_v4: ['attn.hook_compressed', ...firstDense],
+  hy_v4_heads: ['attn.hook_compressed', 'mlp.hook_pre@0', 'mlp.hook_post@0', 'mlp.hook_router@1,2,3,4'],
+  ...Object.fromEntries(
+    [
+      ...['t5 encoder', 't5_v1_1 encoder', 'whisper encoder', 'clip text', 'clip vision', 'llava vision'],
+      ...['vit', 'deit', 'dinov2', 'dinov2_with_registers', 'dinov3_vit', 'siglip_vision'],
+    ].map((name) => [name, noLogits]),
+  ),
+  ...Object.fromEntries(
+    ['t5 decoder', 't5_v1_1 decoder', 'whisper decoder'].map((name) => [
+      name,
+      [...rare, ...rare.map((hook) => `cross_${hook}`), 'mlp.hook_router'],
+    ]),
+  ),
 };
 
-describe.each(kinds)('%s', (name, folder) => {
-  it('every hook point fires in every layer, with the documented axes and sizes', async () => {
-    await using model = await open(folder);
-    const { captured } = await run(model, batch, { capture: model.hookNames });
-    const shapes = hookShapes(model, { B: 2, T: 13 });
-    for (const hook of model.hookNames) expect([hook, captured.get(hook)!.shape]).toEqual([hook, shapes.get(hook)]);
-    // Not in every family: an indexer, a learned sink, compressed entries, a router, and the one hidden layer that experts do not have.
-    const cross = /^(cross_attn\.|ln_cross\.|hook_resid_mid_cross$)/;
-    const absent = Object.keys(hookOrders).filter((hook) => !cross.test(hook) && !places(model.hookNames).has(hook));
-    expect(absent).toEqual(
-      without[name] ?? [
-        ...['attn.hook_index_scores', 'attn.hook_sink', 'attn.hook_compressed'],
-        ...['attn.hook_gate', 'mlp.hook_router'],
-      ],
-    );
-    const { L } = model.decoder.sizes;
-    const inside = model.hookNames.filter((hook) => hook.startsWith('blocks.') && !inSomeLayers[name]?.test(hook));
-    expect(inside.length).toBe(L * places(inside).size);
+/** As `lacks` spells it. */
+function lacking({ hookNames, stack }: Model): string[] {
+  const named: ReadonlySet<string> = new Set(hookNames);
+  const layers = [...stack.blocks.keys()];
+  return Object.keys(hookOrders)
+    .filter((place) =>
+      stack.reads === undefined && stack.memory ? true : !/^(cross_attn\.|ln_cross\.|hook_resid_mid_cross)/.test(place),
+    )
+    .flatMap((place) => {
+      const found = layers.filter((layer) => named.has(`blocks.${layer}.${place}`));
+      if (named.has(place) || found.length === layers.length) return [];
+      return [found.length === 0 ? place : `${place}@${found}`];
+    });
+}
+
+/** What a stack is for: logits, else its other outputs, else its stream. */
+const purpose = ({ logits, outputs, captured }: RunResult): HostTensor[] =>
+  logits ? [logits] : outputs.size > 0 ? [...outputs.values()] : [captured.get('ln_final.hook_out')!];
+
+/** Turns values round and bends them: a factor alone would vanish in a norm, a shift in a softmax, what keeps the order in a choice. */
+const bend = (value: Tensor<string>) => subtract(multiply(multiply(value, value), 0.5), value);
+
+/** Hook points whose edit can change nothing: no entry of 128 tokens in so short a text; both experts of every token are the same one. */
+const idle: Record<string, RegExp> = { deepseek_v4: /\.(attn\.hook_compressed|mlp\.hook_router)$/ };
+
+describe.each(present)('%s', (name, folder) => {
+  let model: Model;
+  beforeAll(async () => {
+    model = await open(folder);
   });
+  afterAll(() => model.dispose());
 
-  it('every hook point outside the blocks and of the second one can be edited, and the edit changes the logits', async () => {
-    await using model = await open(folder);
-    const plain = (await run(model, batch)).logits!.data as Float32Array;
-    // Bends values: a factor alone would vanish in a norm, a shift in a softmax.
-    const bend = (value: Tensor<string>) => add(value, multiply(multiply(value, value), 0.5));
-    for (const hook of model.hookNames.filter((one) => !/^blocks\.[02-9]\./.test(one))) {
-      const edited = await run(model, batch, { edit: { [hook]: bend } as Edits });
-      expect({ hook, changed: furthest(edited.logits!.data as Float32Array, plain) > 1e-4 }).toEqual({
-        hook,
-        changed: true,
-      });
+  const made = new Map<string, Promise<RunResult>>();
+  /** What a stack gives for two inputs when nothing inside is read or edited. */
+  const plainly = (part: string, one: Model) => {
+    const known = made.get(part) ?? run(one, aBatch(one.stack, usual(one.stack)), { capture: ['ln_final.hook_out'] });
+    made.set(part, known);
+    return known;
+  };
+
+  it('every hook point fires in the layers that have it, with the documented axes and sizes, and reading it changes nothing', async () => {
+    for (const [part, one] of stacksOf(model)) {
+      const extent = usual(one.stack);
+      const input = aBatch(one.stack, extent);
+      expect([part, lacking(one)]).toEqual([part, lacks[`${name} ${part}`.trim()] ?? [...rare, 'mlp.hook_router']]);
+      const plain = await plainly(part, one);
+      const read = await run(one, input, { capture: one.hookNames });
+      if (one.stack.reads === 'pixels')
+        expect([part, one.stack.sizes.maxPositions]).toEqual([part, positionsOf(one.stack, extent)]);
+      const shapes = hookShapes(one, { B: 2, T: positionsOf(one.stack, extent), N: 9 });
+      expect([...read.captured].map(([hook, { shape }]) => [part, hook, shape])).toEqual(
+        one.hookNames.map((hook) => [part, hook, shapes.get(hook)]),
+      );
+      const values = ({ logits, outputs, captured }: RunResult) =>
+        valuesOf({
+          ...(logits ? { logits } : {}),
+          outputs,
+          captured: new Map([['ln_final.hook_out', captured.get('ln_final.hook_out')!]]),
+        });
+      expect([part, differences(values(read), values(plain))]).toEqual([part, []]);
     }
   });
 
-  it('an edit that gives back its value changes nothing', async () => {
-    await using model = await open(folder);
-    const plain = (await run(model, batch, { capture: model.hookNames })).logits!.data as Float32Array;
-    const edit = Object.fromEntries(model.hookNames.map((hook) => [hook, (value: unknown) => value])) as Edits;
-    expect(furthest((await run(model, batch, { edit })).logits!.data as Float32Array, plain)).toBe(0);
+  it('every hook point can be edited, the edit changes what the stack is for, and where it gives back its value nothing', async () => {
+    for (const [part, one] of stacksOf(model)) {
+      const { hookNames, stack } = one;
+      // One input many times over: the edit of each hook point is of one of them, and of the first is none.
+      const B = hookNames.length + 1;
+      const input = aBatch(stack, usual(stack), Array(B).fill(3));
+      const edit = Object.fromEntries(
+        hookNames.map((hook, i) => [
+          hook,
+          (value: Tensor<string>) => {
+            const mine = equal(iota('B', size(value as Tensor<'B'>, 'B')), i + 1);
+            return select(mine as Tensor<string>, bend(value), value);
+          },
+        ]),
+      ) as Edits;
+      const edited = await run(one, input, { edit, capture: ['ln_final.hook_out'] });
+      const plain = await plainly(part, one);
+      const row = ({ data, shape }: HostTensor, b: number, rows: number) => {
+        const each = shape[0]! % rows === 0 ? data.length / rows : data.length;
+        return (data as Float32Array).subarray(b * each, (b + 1) * each);
+      };
+      const far = (b: number) =>
+        Math.max(...purpose(edited).map((value, i) => furthest(row(value, b, B), row(purpose(plain)[i]!, 0, 2))));
+      expect([part, far(0) < 1e-5]).toEqual([part, true]);
+      expect([part, hookNames.filter((_, i) => !(far(i + 1) > 1e-4))]).toEqual([
+        part,
+        hookNames.filter((hook) => idle[name]?.test(hook)),
+      ]);
+    }
+  });
+
+  it('a hook point that there is not is refused, read and edited, with the nearest names', async () => {
+    for (const [, one] of stacksOf(model)) {
+      const { stack } = one;
+      const last = stack.blocks.length - 1;
+      const who = stack.part === undefined ? stack.family : `${stack.family} ${stack.part}`;
+      for (const [hook, message] of [
+        ['blocks.0.hook_resid_middle', 'has no such hook point; nearest: blocks.*.hook_resid_mid'],
+        [`blocks.${last + 1}.hook_out`, `has layers 0 to ${last}`],
+      ] as const)
+        for (const options of [
+          { capture: [hook as HookName] },
+          { edit: { [hook]: (value: unknown) => value } as Edits },
+        ])
+          await expect(run(one, aBatch(stack, usual(stack)), options)).rejects.toThrow(
+            `hook "${hook}": ${who} ${message}`,
+          );
+    }
   });
 });
 
-const [, llama] = kinds.find(([name]) => name === 'llama')!;
-const [, gptOss] = kinds.find(([name]) => name === 'gpt_oss')!;
+const llama = familyFolder('llama')!;
+const gptOss = familyFolder('gpt_oss')!;
 
 /** 0 at the first key and 1 elsewhere; there are as many keys as queries, T. */
 const withoutFirstKey = () => select(equal(iota('S', 'T'), 0), 0, 1);

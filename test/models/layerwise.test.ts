@@ -91,8 +91,14 @@ describe.each(present)('%s', (_, folder) => {
       const { stack } = one;
       const single = aBatch(stack, extentsOf(stack)[1] ?? usual(stack), [3]);
       const cases = readsTokens(stack)
-        ? ([[4, aBatch(stack, 13, [3])], [64, padded(stack)]] as const)
-        : ([[4, single], [64, single]] as const);
+        ? ([
+            [4, aBatch(stack, 13, [3])],
+            [64, padded(stack)],
+          ] as const)
+        : ([
+            [4, single],
+            [64, single],
+          ] as const);
       for (const [chunk, batch] of cases) {
         const far = await compare(one, batch, chunk, await wholeGraph(one, batch));
         expect({ part, chunk, far }).toEqual({ part, chunk, far: [] });
