@@ -16,6 +16,6 @@ it('a run that diverged is a result: its figures are NaN, also when they were ke
 });
 
 it('a table says diverged where one of the seeds did', () => {
-  expect(spread(overSeeds([0.4, Number.NaN]), (value) => value.toFixed(2))).toBe('diverged');
+  expect(spread(overSeeds([0.4, Number.NaN]), (value) => value.toFixed(2))).toBe('1 of 2 diverged');
   expect(spread(overSeeds([0.4, 0.6]), (value) => value.toFixed(2))).toBe('0.50 ± 0.14');
 });

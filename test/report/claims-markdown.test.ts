@@ -28,7 +28,7 @@ it('a page lists all verdicts, and has a section with figures for each statement
   );
   expect(page).toContain('## gated-attention: the gate takes the sink\n');
   expect(page).toContain('| on BOS, head-wise | 0.07 ± 0.0141 | at most 0.15 |');
-  expect(page).toContain('| control · on BOS, softmax | diverged |  |');
+  expect(page).toContain('| control · on BOS, softmax | 1 of 2 diverged |  |');
   expect(page).toMatch(/^`sinklab claims gated-attention --size minutes --seeds 2`, 1\smin\s30\ss of training$/m);
 });
 
