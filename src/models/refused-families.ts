@@ -22,6 +22,8 @@ export const refusedFamilies: readonly RefusedFamily[] = [
   { name: 'glm', modelTypes: ['glm', 'glm4', 'glm4_moe', 'chatglm'], title: 'GLM', reason: later },
   { name: 'internlm2', modelTypes: ['internlm2', 'internlm3'], title: 'InternLM', reason: later },
   { name: 'bart', modelTypes: ['bart', 'mbart', 'marian', 'pegasus'], title: 'BART and Marian', reason: later },
+  { name: 'mpnet', modelTypes: ['mpnet'], title: 'MPNet', reason: later },
+  { name: 'umt5', modelTypes: ['umt5'], title: 'UMT5', reason: later },
   { name: 'deberta', modelTypes: ['deberta', 'deberta-v2'], title: 'DeBERTa', reason: later },
   { name: 'albert', modelTypes: ['albert'], title: 'ALBERT', reason: later },
   { name: 'swin', modelTypes: ['swin', 'swinv2'], title: 'Swin', reason: later },

@@ -12,6 +12,7 @@ export const family: Family = {
   about: 'Learned positions and token types, attention in both directions, LayerNorm after the residual of each part.',
   reads: ['text', 'text pairs'],
   gguf: ['bert'],
+  limits: ['Releases with relative positions, and BERT as a decoder, are refused.'],
   adapt: withLayerNormNames,
   build(c, checkpoint) {
     const config = readBertConfig(c);

@@ -119,6 +119,7 @@ export const family: Family = {
   about:
     'An encoder of spectrograms behind two convolutions, and a decoder that looks at it; LayerNorm, keys without biases.',
   reads: ['sound'],
+  limits: ['Of a sound the first 30 seconds are read.'],
   build(c, checkpoint) {
     const M = c.int('d_model', { min: 1, max: 1 << 20 });
     const V = c.int('vocab_size', { min: 1, max: 1 << 24 });
