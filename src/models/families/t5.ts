@@ -114,7 +114,6 @@ export const family: Family = {
   source: '1910.10683',
   about:
     'Encoder and decoder: RMSNorm, scores that are not scaled, one table of relative positions in all blocks of a stack, ReLU or gated GELU.',
-  limits: ['UMT5, whose blocks have tables of their own, is refused.'],
   build(c, checkpoint) {
     const multilingual = checkpoint.config.model_type === 'mt5';
     const M = c.int('d_model', { min: 1, max: 1 << 20 });
