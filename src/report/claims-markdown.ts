@@ -42,7 +42,7 @@ export function claimsMarkdown({ statements, seeds, size }: ClaimsReport): strin
     '',
     '# What the papers say, and what appears here',
     '',
-    `${statements.length} statements of ${new Set(statements.map(({ card }) => card)).size} method cards, size ${size}, ${seeds.length === 1 ? 'one seed' : `${seeds.length} seeds, ± between them`}: ${verdicts.join(', ')}. Each verdict was fixed before its experiment ran; what is expected of a figure stands beside it as the card has it.`,
+    `${statements.length} statements of ${new Set(statements.map(({ card }) => card)).size} method cards, size ${size}, ${seeds.length === 1 ? 'one seed' : `${seeds.length} seeds, ± between them`}: ${verdicts.join(', ')}. A verdict is computed by rules that stand in the code beside the experiment; what a card expects of a figure stands beside it.`,
     '',
     markdownTable(
       [{ title: 'card' }, { title: 'statement' }, { title: 'verdict' }],
