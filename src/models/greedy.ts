@@ -1,12 +1,12 @@
 import { InputError, RunError } from '../error.ts';
 import type { HostTensor } from '../runtime/backend.ts';
-import type { CompileOptions, Program } from '../runtime/runtime.ts';
-import { input, lower, size, sizes, slice, type Tensor } from '../tensor/index.ts';
+import type { Program } from '../runtime/runtime.ts';
+import { input, size, sizes, slice, type Tensor } from '../tensor/index.ts';
+import { compileOver, weightFeeds } from './compile.ts';
 import { embedded, named } from './feed.ts';
 import { finalStream } from './forward.ts';
 import type { HookName } from './hook-names.ts';
 import { createHooks, type Edit } from './hooks.ts';
-import { weightsInPlace } from './in-place.ts';
 import type { MemoryBatch } from './input.ts';
 import type { Model } from './model.ts';
 import { run } from './run.ts';
@@ -101,14 +101,6 @@ async function compiled(model: Model, stack: TokenStack, padded: boolean) {
   const last = finalStream(stack, embedded(stack, { memory: { M: stack.memory!.M, padded } }), hooks);
   const T = size(last, 'T');
   const logits = stack.unembed!(slice(last, 'T', T.minus(1), T));
-  const { runtime, checkpoint, weights, weightShapes } = model;
-  const inPlace = runtime.backend.device === 'cpu' ? weightsInPlace(checkpoint, weightShapes.keys()) : undefined;
-  const order = ['B', 'T', 'V'];
-  const graph = lower(
-    { logits: { value: logits as Tensor<string>, order } },
-    { weights: inPlace?.storage ?? 'inputs' },
-  );
-  const options: CompileOptions = inPlace ? { weightFolder: inPlace.folder } : {};
   writing.set(stack, (writing.get(stack) ?? 0) + 1);
   let program: Program | undefined;
   const release = async () => {
@@ -117,19 +109,17 @@ async function compiled(model: Model, stack: TokenStack, padded: boolean) {
     if (others === 0) await program?.release();
   };
   try {
-    program = await runtime.compile(graph, options);
-    const held: Record<string, HostTensor> = {};
-    for (const { input: name, weight } of graph.weights) {
-      const data = await weights.get(weight);
-      held[name] = { type: 'float32', shape: weightShapes.get(weight)!, data, reused: true };
-    }
-    const run = program.run;
+    const made = await compileOver(model, { logits: { value: logits as Tensor<string>, order: ['B', 'T', 'V'] } });
+    program = made.program;
+    const { graph, program: next } = made;
+    const weights = Object.entries(await weightFeeds(model, graph));
+    const held = Object.fromEntries(weights.map(([name, weight]) => [name, { ...weight, reused: true as const }]));
     return {
       release,
       async logits(feeds: Readonly<Record<string, HostTensor>>): Promise<Float32Array> {
-        const all = { ...held };
+        const all: Record<string, HostTensor> = { ...held };
         for (const { name } of graph.inputs) if (feeds[name]) all[name] = feeds[name];
-        return (await run(all)).logits!.data as Float32Array;
+        return (await next.run(all)).logits!.data as Float32Array;
       },
     };
   } catch (error) {

@@ -18,6 +18,7 @@ import {
 } from '../tensor/index.ts';
 import type { Block } from './block.ts';
 import { type Accumulated, accumulate } from './chunk-sums.ts';
+import { weightFeeds } from './compile.ts';
 import { alongKeys, embedded, type Fed, type Form, gridOfForm, memoryOf, streamPositions } from './feed.ts';
 import { type BlockHook, type BlockHooks, type HookName, hookOrders } from './hook-names.ts';
 import { createHooks, type Edits } from './hooks.ts';
@@ -357,16 +358,11 @@ export class Layerwise {
     graph: Graph,
     feeds: Readonly<Record<string, HostTensor>>,
   ): Promise<Record<string, HostTensor>> {
-    const { runtime, weights, weightShapes } = this.model;
-    const program = await runtime.compile(graph);
+    const program = await this.model.runtime.compile(graph);
     const all: Record<string, HostTensor> = {};
     // An input that nothing of this program uses was not made part of it.
     for (const { name } of graph.inputs) all[name] = feeds[name]!;
-    const data = await Promise.all(graph.weights.map(({ weight }) => weights.get(weight)));
-    graph.weights.forEach(({ input: name, weight }, i) => {
-      all[name] = f32(weightShapes.get(weight)!, data[i]!);
-    });
-    return program.run(all);
+    return program.run(Object.assign(all, await weightFeeds(this.model, graph)));
   }
 }
 

@@ -1,6 +1,6 @@
 import { InputError } from '../error.ts';
-import type { HostTensor } from '../runtime/backend.ts';
 import { crossEntropy, input, lower } from '../tensor/index.ts';
+import { weightFeeds } from './compile.ts';
 import { createHooks, type Edits } from './hooks.ts';
 import type { TokenBatch } from './input.ts';
 import { rectangle } from './input.ts';
@@ -65,9 +65,7 @@ async function compileLoss(model: Model, edit: Edits) {
   const value = crossEntropy(logits, targets, 'V');
   const graph = lower({ loss: { value, order: ['B', 'T'] } }, { weights: 'inputs' });
   const program = await model.runtime.compile(graph);
-  const weights: Record<string, HostTensor> = {};
-  for (const { input: name, weight, shape } of graph.weights)
-    weights[name] = { type: 'float32', shape, data: await model.weights.get(weight) };
+  const weights = await weightFeeds(model, graph);
   return async (x: Float32Array, next: BigInt64Array) => {
     const T = next.length;
     const { loss: values } = await program.run({

@@ -1,11 +1,11 @@
 import { InputError } from '../error.ts';
 import type { HostTensor } from '../runtime/backend.ts';
-import { lower, merge, type Output, sizes, type Tensor } from '../tensor/index.ts';
+import { merge, type Output, sizes, type Tensor } from '../tensor/index.ts';
+import { compileOver, weightFeeds } from './compile.ts';
 import { embedded, feed, named } from './feed.ts';
 import { finalStream, stackLogits } from './forward.ts';
 import { canonicalHook, type HookName, type HookPattern, hookOrder, matches } from './hook-names.ts';
 import { createHooks, type Edits } from './hooks.ts';
-import { weightsInPlace } from './in-place.ts';
 import type { Batch } from './input.ts';
 import type { Model } from './model.ts';
 import { nearestHooks } from './nearest-hook.ts';
@@ -94,15 +94,10 @@ export async function run(model: Model, batch: Batch, options: RunOptions = {}):
   const others = options.logits === false ? [] : Object.entries(stack.outputs ?? {});
   for (const [name, output] of others) outputs[`output.${name}`] = output(last, start.places);
   if (Object.keys(outputs).length === 0) outputs.hidden = { value: last, order: ['B', 'T', 'M'] };
-  const inPlace =
-    model.runtime.backend.device === 'cpu' ? weightsInPlace(model.checkpoint, model.weightShapes.keys()) : undefined;
-  const graph = lower(outputs, { weights: inPlace?.storage ?? 'inputs' });
-  const program = await model.runtime.compile(graph, inPlace ? { weightFolder: inPlace.folder } : {});
-  const feeds: Record<string, HostTensor> = {};
+  const { graph, program } = await compileOver(model, outputs);
+  const feeds = await weightFeeds(model, graph);
   // An input that nothing of this program uses was not made part of it.
   for (const { name } of graph.inputs) if (fed.feeds[name]) feeds[name] = fed.feeds[name];
-  for (const { input, weight } of graph.weights)
-    feeds[input] = { type: 'float32', shape: model.weightShapes.get(weight)!, data: await model.weights.get(weight) };
   const { logits: values, hidden: _, ...rest } = await program.run(feeds);
   const captured = new Map([...names].map((name) => [name, rest[name]!] as const));
   const made = new Map(others.map(([name]) => [name, rest[`output.${name}`]!] as const));

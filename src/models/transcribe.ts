@@ -1,10 +1,10 @@
 import { InputError } from '../error.ts';
 import type { Tokenizer } from '../load/tokenizer.ts';
+import { encode } from './encode.ts';
 import { greedyText } from './greedy.ts';
 import type { FeatureBatch, MemoryBatch } from './input.ts';
 import type { Model } from './model.ts';
 import { nonSpeechIds } from './non-speech.ts';
-import { run } from './run.ts';
 
 export interface TranscribeOptions {
   /** Does the model know languages and tasks? Default: it has the vocabulary of those that do, 51,865 tokens or more. */
@@ -68,9 +68,7 @@ export async function transcribe(
   if (asked !== undefined && !known.includes(asked))
     throw new InputError(`language ${shown(asked)}: the tokenizer has ${known.join(', ')}`);
 
-  const { captured } = await run(encoder, features, { capture: ['ln_final.hook_out'], logits: false });
-  const stream = captured.get('ln_final.hook_out')!;
-  const memory = { values: stream.data as Float32Array, shape: stream.shape as MemoryBatch['shape'] };
+  const memory = await encode(encoder, features);
   const start = special.of('startoftranscript');
   const end = special.of('endoftext');
   const language = multilingual ? (asked ?? (await spoken())) : undefined;

@@ -1,6 +1,7 @@
 import { LoadError } from '../error.ts';
 import type { SafetensorsFile } from '../load/safetensors-file.ts';
 import type { HostTensor } from '../runtime/backend.ts';
+import { asMemory } from './encode.ts';
 import type { Batch, TokenBatch } from './input.ts';
 import type { Model } from './model.ts';
 import { readsTokens, type TokenStack } from './stack.ts';
@@ -67,9 +68,7 @@ function readMade(
   const patches = imageToken === undefined ? undefined : made.get('vision')!.outputs.get('image_hidden_states');
   let seen = 0;
   return {
-    ...(encoder
-      ? { memory: { values: encoder.data as Float32Array, shape: encoder.shape as [number, number, number] } }
-      : {}),
+    ...(encoder ? { memory: asMemory(encoder) } : {}),
     ...(patches
       ? {
           given: {

@@ -41,8 +41,6 @@ export interface ReferencePlan {
   readonly missing: readonly string[];
   /** Tensors of a known kind that the model has no place for: a layer too many, sinks it does not have. */
   readonly misplaced: readonly string[];
-  /** Tensors of a known kind that are not compared: rows of a form of their own. */
-  readonly incomparable: readonly string[];
 }
 
 const stored = ['attn_in', 'attentions', 'sinks', 'attn_out', 'cross_attentions', 'hidden_states'] as const;
@@ -121,7 +119,6 @@ export function planReference(reference: SafetensorsFile, model: Model, prefix: 
   const { blocks, sizes, outputs = {} } = stack;
   const tensors: ReferenceTensor[] = [];
   const misplaced: string[] = [];
-  const incomparable: string[] = [];
   const kinds = new Set<Stored>();
   const layers = attentionLayers(reference, model, prefix);
   const has = (name: string) => reference.tensors.has(prefix + name);
@@ -140,9 +137,10 @@ export function planReference(reference: SafetensorsFile, model: Model, prefix: 
       kinds.add(kind);
       const layer = kind === 'attentions' ? layers[index] : index;
       const at = layer === undefined ? undefined : place(kind, layer, model);
-      if (at && kind === 'attentions' && !hasRows(blocks[layer!]!)) incomparable.push(tensor);
-      else if (at) tensors.push({ tensor, ...at });
-      else misplaced.push(tensor);
+      // Rows of a form of their own are of no plan: they count as unknown.
+      const comparable = kind !== 'attentions' || layer === undefined || hasRows(blocks[layer]!);
+      if (!at) misplaced.push(tensor);
+      else if (comparable) tensors.push({ tensor, ...at });
     }
   }
   const leaves = blocks.some((block) => block.learnedSink && !block.rowsBeforeSink);
@@ -161,5 +159,5 @@ export function planReference(reference: SafetensorsFile, model: Model, prefix: 
   const rank = ({ kind, layer }: ReferenceTensor) =>
     kind === 'embeddings' ? -1 : layer === undefined ? Number.POSITIVE_INFINITY : layer;
   tensors.sort((a, b) => rank(a) - rank(b) || referenceKinds.indexOf(a.kind) - referenceKinds.indexOf(b.kind));
-  return { tensors, missing, misplaced, incomparable };
+  return { tensors, missing, misplaced };
 }

@@ -135,12 +135,12 @@ async function compareRun(
 ): Promise<TensorComparison[]> {
   const wanted = plan.tensors.filter(({ kind }) => lowering === 'watched' || !insideAttention.has(kind));
   const capture = wanted.flatMap(({ hook }) => (hook === undefined ? [] : [hook]));
-  for (const { kind, layer } of wanted)
-    if (kind === 'attentions' && model.stack.blocks[layer!]!.learnedSink)
-      capture.push(`blocks.${layer!}.attn.hook_sink`);
-  for (const { kind, layer } of wanted)
-    if (kind === 'attentions' && model.stack.blocks[layer!]!.tokensPerEntry)
-      capture.push(`blocks.${layer!}.attn.hook_compressed`);
+  for (const { kind, layer } of wanted) {
+    if (kind !== 'attentions') continue;
+    const { learnedSink, tokensPerEntry } = model.stack.blocks[layer!]!;
+    if (learnedSink) capture.push(`blocks.${layer!}.attn.hook_sink`);
+    if (tokensPerEntry) capture.push(`blocks.${layer!}.attn.hook_compressed`);
+  }
   capture.push(...tieHooks(model));
   const { part } = model.stack;
   const of = part === undefined ? {} : { part };

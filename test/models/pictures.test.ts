@@ -27,7 +27,7 @@ async function pictureModel(name: string): Promise<Model & { readonly stack: Pix
 describe('sizes of pictures', () => {
   const message = async (name: string, Y: number, X: number) => {
     await using model = await pictureModel(name);
-    return run(model, sines(1, Y, X)).then(
+    return await run(model, sines(1, Y, X)).then(
       ({ outputs }) => [...outputs.values()][0]!.shape,
       (error: Error) => error.message,
     );

@@ -55,7 +55,7 @@ describe.skipIf(clip === undefined)(`CLIP ${needed}`, () => {
       config.text_config.eos_token_id = end;
       await writeFile(path, JSON.stringify(config));
       await using model = await open(folder);
-      return embed(model, [
+      return await embed(model, [
         [1, 40, 50, 60, 50],
         [1, 40, 50, 60, 51],
         [1, 40, 50, 70, 51],

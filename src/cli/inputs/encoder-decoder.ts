@@ -1,11 +1,10 @@
 import { InputError } from '../../error.ts';
 import { describeTokens } from '../../load/token-roles.ts';
 import { spectrogramPreview } from '../../measure/spectrogram-preview.ts';
+import { encode } from '../../models/encode.ts';
 import { named } from '../../models/feed.ts';
 import { greedyText } from '../../models/greedy.ts';
-import type { MemoryBatch } from '../../models/input.ts';
 import type { Model } from '../../models/model.ts';
-import { run } from '../../models/run.ts';
 import type { TokenStack } from '../../models/stack.ts';
 import { transcribe } from '../../models/transcribe.ts';
 import { framed, frameOf } from './encoder-text.ts';
@@ -82,9 +81,7 @@ async function translation(
   const room = Math.min(options.tokens, encoder.stack.sizes.maxPositions) - frame.before.length - frame.after.length;
   const plain = tokenizer.encode(text.slice(0, room * 16), { specialTokens: false });
   const { ids: read } = framed(frame, plain.slice(0, room));
-  const { captured } = await run(encoder, { ids: [read] }, { capture: ['ln_final.hook_out'], logits: false });
-  const stream = captured.get('ln_final.hook_out')!;
-  const memory: MemoryBatch = { values: stream.data as Float32Array, shape: stream.shape as MemoryBatch['shape'] };
+  const memory = await encode(encoder, { ids: [read] });
   const { decoder_start_token_id: start, eos_token_id: end } = model.checkpoint.config;
   if (typeof start !== 'number' || typeof end !== 'number')
     throw new InputError(`${named(stack)}: config.json names no decoder_start_token_id and eos_token_id to write with`);
