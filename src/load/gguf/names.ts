@@ -49,6 +49,9 @@ export function experts(count: string): Targets {
   };
 }
 
+/** Head norms, and experts in place of the feed-forward part. */
+export const mixture: Targets = { ...ends, ...attention, ...headNorms, ...norms, ...experts('num_experts') };
+
 export const llama: Targets = { ...ends, ...attention, ...norms, ...gatedMlp };
 
 /** Every norm of a table is stored as 1 + weight. */

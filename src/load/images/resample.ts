@@ -1,15 +1,10 @@
+import { bicubic, type Kernel, windows } from './filters.ts';
 import type { RgbImage } from './rgb-image.ts';
 
 /** Filters in the numbering of the files (Pillow's `Resampling`). */
 export const resampleFilters = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'box', 'hamming'] as const;
 
 export type ResampleFilter = (typeof resampleFilters)[number];
-
-interface Kernel {
-  /** Half its width, in pixels of the output. */
-  readonly support: number;
-  readonly at: (x: number) => number;
-}
 
 const sinc = (x: number) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
 
@@ -20,37 +15,9 @@ const kernels: Readonly<Record<Exclude<ResampleFilter, 'nearest'>, Kernel>> = {
     support: 1,
     at: (x) => (Math.abs(x) >= 1 ? 0 : sinc(x) * (0.54 + 0.46 * Math.cos(Math.PI * x))),
   },
-  // Keys' cubic with a = -1/2.
-  bicubic: {
-    support: 2,
-    at(x) {
-      const d = Math.abs(x);
-      if (d < 1) return (1.5 * d - 2.5) * d * d + 1;
-      return d < 2 ? ((-0.5 * d + 2.5) * d - 4) * d + 2 : 0;
-    },
-  },
+  bicubic,
   lanczos: { support: 3, at: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
 };
-
-/** The input pixels `[first, first + weights.length)` of one output pixel, with weights that sum to 1. */
-interface Window {
-  readonly first: number;
-  readonly weights: Float64Array;
-}
-
-/** When it shrinks, the filter is widened by the same factor, so that every input pixel counts. */
-function windows(from: number, to: number, { support, at }: Kernel): Window[] {
-  const scale = from / to;
-  const widening = Math.max(scale, 1);
-  return Array.from({ length: to }, (_, i) => {
-    const center = (i + 0.5) * scale;
-    const first = Math.max(Math.trunc(center - support * widening + 0.5), 0);
-    const end = Math.min(Math.trunc(center + support * widening + 0.5), from);
-    const weights = Float64Array.from({ length: end - first }, (_, k) => at((k + first - center + 0.5) / widening));
-    const sum = weights.reduce((a, b) => a + b, 0);
-    return { first, weights: sum === 0 ? weights : weights.map((weight) => weight / sum) };
-  });
-}
 
 const BITS = 22;
 

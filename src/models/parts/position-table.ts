@@ -1,3 +1,4 @@
+import { bicubic, cubic, windows } from '../../load/images/filters.ts';
 import { constant, dot, merge, rename, slice, split, type Tensor, weight } from '../../tensor/index.ts';
 
 /** Learned positions: one for each vector before the patches, then one for each patch, row by row. */
@@ -43,32 +44,27 @@ function resized(table: Tensor<'T' | 'M'>, from: Grid, to: Grid, antialias: bool
   return merge(across, ['Y', 'X'], 'T');
 }
 
-/** Keys' cubic convolution with parameter a (1981). */
-function cubic(x: number, a: number): number {
-  const d = Math.abs(x);
-  if (d < 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
-  return d < 2 ? a * (((d - 5) * d + 8) * d - 4) : 0;
-}
-
 /**
  * What each of `from` values along an axis gives to each of `to`, as PyTorch's bicubic interpolation between the centres of cells does:
  * a = −3/4 and values beyond the ends repeated; with `antialias` a = −1/2, the filter as much wider as the axis shrinks, and cut off at
  * the ends. Rows sum to one. [to][from]
  */
 export function bicubicWeights(from: number, to: number, antialias: boolean): number[][] {
-  const scale = from / to;
+  const row = () => new Array<number>(from).fill(0);
+  if (antialias)
+    return windows(from, to, bicubic).map(({ first, weights }) => {
+      const all = row();
+      weights.forEach((weight, k) => {
+        all[first + k] = weight;
+      });
+      return all;
+    });
   return Array.from({ length: to }, (_, i) => {
-    const row = new Array<number>(from).fill(0);
-    const centre = (i + 0.5) * scale - 0.5;
-    if (!antialias) {
-      const first = Math.floor(centre) - 1;
-      for (let tap = first; tap < first + 4; tap++)
-        row[Math.min(Math.max(tap, 0), from - 1)]! += cubic(tap - centre, -0.75);
-      return row;
-    }
-    const widening = Math.max(scale, 1);
-    for (let tap = 0; tap < from; tap++) row[tap] = cubic((tap - centre) / widening, -0.5);
-    const sum = row.reduce((a, b) => a + b, 0);
-    return row.map((value) => value / sum);
+    const all = row();
+    const centre = (i + 0.5) * (from / to) - 0.5;
+    const first = Math.floor(centre) - 1;
+    for (let tap = first; tap < first + 4; tap++)
+      all[Math.min(Math.max(tap, 0), from - 1)]! += cubic(tap - centre, -0.75);
+    return all;
   });
 }

@@ -57,13 +57,7 @@ export const olmo2: Architecture = {
 };
 
 export const olmoe: Architecture = {
-  targets: {
-    ...names.ends,
-    ...names.attention,
-    ...names.headNorms,
-    ...names.norms,
-    ...names.experts('num_experts'),
-  },
+  targets: names.mixture,
   config(c, facts) {
     const { count, used } = readExperts(c, 'olmoe');
     return {

@@ -24,13 +24,7 @@ export const qwen3: Architecture = {
 };
 
 export const qwen3moe: Architecture = {
-  targets: {
-    ...names.ends,
-    ...names.attention,
-    ...names.headNorms,
-    ...names.norms,
-    ...names.experts('num_experts'),
-  },
+  targets: names.mixture,
   config(c, facts) {
     const { count, used } = readExperts(c, 'qwen3moe');
     return {
