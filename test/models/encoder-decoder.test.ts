@@ -1,4 +1,3 @@
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { TensorToWrite } from '../../src/load/write-safetensors.ts';
@@ -8,7 +7,8 @@ import type { Model } from '../../src/models/model.ts';
 import { run } from '../../src/models/run.ts';
 import { verify } from '../../src/models/verify.ts';
 import { multiply } from '../../src/tensor/index.ts';
-import { copied, familyFolder, furthest, open, openReference, someIds } from './support.ts';
+import { type Change, changed, refusal } from './changed.ts';
+import { familyFolder, furthest, open, openReference, someIds } from './support.ts';
 
 const names = ['whisper', 't5', 't5_v1_1'] as const;
 const folders = names.flatMap((name) => {
@@ -94,40 +94,6 @@ describe.skipIf(!here)(`encoder and decoder${needs}`, () => {
   });
 });
 
-type Tensors = Map<string, TensorToWrite & { readonly values: Float32Array }>;
-
-interface Change {
-  readonly tensors?: (all: Tensors) => void;
-  readonly config?: (config: Record<string, unknown>) => void;
-}
-
-async function changed(folder: string, { tensors, config }: Change): Promise<string> {
-  const copy = await copied(folder);
-  const path = join(copy, 'model.safetensors');
-  if (tensors) {
-    const file = await openReference(path);
-    const all: Tensors = new Map();
-    for (const [name, { shape }] of file.tensors) all.set(name, { dtype: 'F32', shape, values: await file.read(name) });
-    tensors(all);
-    await writeSafetensors(path, all);
-  }
-  if (config) {
-    const values = JSON.parse(await readFile(join(copy, 'config.json'), 'utf8'));
-    config(values);
-    await writeFile(join(copy, 'config.json'), JSON.stringify(values));
-  }
-  return copy;
-}
-
-const refusal = async (folder: string) => {
-  try {
-    await (await open(folder)).dispose();
-    return 'loaded';
-  } catch (error) {
-    return `${(error as Error).name}: ${(error as Error).message.replaceAll(folder, 'MODEL')}`;
-  }
-};
-
 const logitsOf = async (model: Model) => {
   const { logits } = await run(model, { ids: [someIds(6)], memory: someMemory(1, 5) });
   return data(logits);
@@ -137,12 +103,12 @@ describe.skipIf(!here)(`a checkpoint of two stacks that is not understood whole$
   it.each([
     [
       'whisper',
-      { tensors: (all) => all.delete('model.encoder.conv2.weight') },
+      { weights: (all) => all.delete('model.encoder.conv2.weight') },
       'LoadError: MODEL: missing tensors for family whisper: model.encoder.conv2.weight; the files may be incomplete, or config.json belongs to another model',
     ],
     [
       'whisper',
-      { tensors: (all) => all.set('model.decoder.layers.0.self_attn.k_proj.bias', zeros(32)) },
+      { weights: (all) => all.set('model.decoder.layers.0.self_attn.k_proj.bias', zeros(32)) },
       'LoadError: MODEL: tensors that family whisper does not read: model.decoder.layers.0.self_attn.k_proj.bias; results without them would be wrong',
     ],
     [
@@ -167,7 +133,7 @@ describe.skipIf(!here)(`a checkpoint of two stacks that is not understood whole$
     ],
     [
       't5',
-      { tensors: (all) => all.set('lm_head.bias', zeros(97)) },
+      { weights: (all) => all.set('lm_head.bias', zeros(97)) },
       'LoadError: MODEL: tensors that family t5 does not read: lm_head.bias; results without them would be wrong',
     ],
     [
@@ -200,7 +166,7 @@ const zeros = (length: number) => ({ dtype: 'F32', shape: [length], values: new 
 describe.skipIf(!here)(`releases of T5${needs}`, () => {
   it('with a copy of the token table beside it, and a table of positions for the memory, give the same logits', async () => {
     const folder = await changed(folderOf('t5'), {
-      tensors(all) {
+      weights(all) {
         const shared = all.get('shared.weight')!;
         for (const name of ['lm_head.weight', 'encoder.embed_tokens.weight', 'decoder.embed_tokens.weight'])
           all.set(name, shared);
@@ -215,7 +181,7 @@ describe.skipIf(!here)(`releases of T5${needs}`, () => {
 
   it('scale the stream before a tied output by 1/√M: the logits of an untied copy are larger by √M', async () => {
     const untied = await changed(folderOf('t5'), {
-      tensors: (all) => all.set('lm_head.weight', all.get('shared.weight')!),
+      weights: (all) => all.set('lm_head.weight', all.get('shared.weight')!),
       config: (config) => {
         delete config.scale_decoder_outputs;
         config.tie_word_embeddings = false;
@@ -234,7 +200,7 @@ describe.skipIf(!here)(`releases of T5${needs}`, () => {
     expect(furthest(await logitsOf(t5), await logitsOf(mt5))).toBe(0);
     const other = await changed(folderOf('t5_v1_1'), {
       config: as,
-      tensors(all) {
+      weights(all) {
         const { shape, values } = all.get('shared.weight')!;
         all.set('lm_head.weight', { dtype: 'F32', shape, values: values.map((value) => 2 * value) });
       },
@@ -247,7 +213,7 @@ describe.skipIf(!here)(`releases of T5${needs}`, () => {
   it('as an encoder alone are one stack that reads text in both directions', async () => {
     const folder = await changed(folderOf('t5'), {
       config: (config) => Object.assign(config, { architectures: ['T5EncoderModel'], is_encoder_decoder: false }),
-      tensors(all) {
+      weights(all) {
         for (const name of [...all.keys()]) if (name.startsWith('decoder.')) all.delete(name);
       },
     });

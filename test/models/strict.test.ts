@@ -1,51 +1,15 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openFile } from '../../src/load/bytes-node.ts';
-import { openSafetensorsFile } from '../../src/load/safetensors-file.ts';
-import type { TensorToWrite } from '../../src/load/write-safetensors.ts';
-import { writeSafetensors } from '../../src/load/write-safetensors-node.ts';
 import { families } from '../../src/models/registry.ts';
 import { bundled } from '../fixtures.ts';
-import { copied, familyFolder, open } from './support.ts';
+import { type Change, changed as changedFolder, refusal } from './changed.ts';
+import { familyFolder } from './support.ts';
 
 const known = families.flatMap(({ modelTypes }) => modelTypes).join(', ');
 
-type Weights = Map<string, TensorToWrite>;
+/** A copy of a bundled fixture with other weights or another configuration. */
+const changed = (family: string, change: Change) => changedFolder(bundled(`families/${family}`), change);
 
-/** A copy of a fixture with other weights or another configuration. */
-async function changed(
-  family: string,
-  change: { weights?: (tensors: Weights) => void; config?: (config: Record<string, unknown>) => void },
-): Promise<string> {
-  const folder = await copied(bundled(`families/${family}`));
-  const path = join(folder, 'model.safetensors');
-  if (change.weights) {
-    const file = await openSafetensorsFile(await openFile(path));
-    const tensors: Weights = new Map();
-    for (const [name, { shape }] of file.tensors)
-      tensors.set(name, { dtype: 'F32', shape, values: await file.read(name) });
-    await file.close();
-    change.weights(tensors);
-    await writeSafetensors(path, tensors);
-  }
-  if (change.config) {
-    const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8'));
-    change.config(config);
-    await writeFile(join(folder, 'config.json'), JSON.stringify(config));
-  }
-  return folder;
-}
-
-const refusal = async (folder: string) => {
-  try {
-    await (await open(folder)).dispose();
-    return 'loaded';
-  } catch (error) {
-    return `${(error as Error).name}: ${(error as Error).message.replaceAll(folder, 'MODEL')}`;
-  }
-};
-const vector = (length: number): TensorToWrite => ({ dtype: 'F32', shape: [length], values: new Float32Array(length) });
+const vector = (length: number) => ({ dtype: 'F32' as const, shape: [length], values: new Float32Array(length) });
 
 describe('a checkpoint that is not understood whole is refused by name', () => {
   it('unchanged it loads', async () => {
